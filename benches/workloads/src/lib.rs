@@ -1,0 +1,22 @@
+//! The workloads of heapledger's benchmark: the same code for every engine, so that two engines differ by their allocator alone.
+//!
+//! An engine is a tiny binary that sets its `#[global_allocator]` and calls [`main`] with an [`Engine`]. It runs one workload
+//! per process and prints one line of JSON. This crate knows no allocator: it enters regions through [`Tagger`], which costs
+//! nothing where the engine has no regions.
+//!
+//! To add a workload, write one file with a type that implements [`Workload`], and name it twice in `registry.rs`.
+#![forbid(unsafe_code)]
+
+mod engine;
+#[cfg(feature = "jemalloc")]
+pub mod jemalloc;
+mod random;
+mod registry;
+mod tagger;
+mod workload;
+
+pub use engine::{Engine, main};
+pub use random::Random;
+pub use registry::{WORKLOADS, info, run};
+pub use tagger::{REGIONS, Tagger, Untagged};
+pub use workload::{Info, Mix, Outcome, Workload};
