@@ -1,0 +1,327 @@
+//! Counters: one set per thread slot, with one writer; and one shared set, with atomic additions, for everybody else.
+//!
+//! A set has [`COUNTER_STRIDE_BYTES`] per tag: pairs of words, first what was allocated, then what was freed. Words only
+//! grow, and wrap; the next thread of a slot goes on from their values. Readers write nothing.
+
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
+
+use heapledger_core::thread::COUNTER_STRIDE_BYTES;
+use heapledger_core::{MAX_REGIONS, region_count};
+
+use crate::classes::{CLASS_BYTES, PAGE_BYTES, SMALL_CLASSES};
+use crate::maps::Fresh;
+
+/// Index of a pair of words within a region's counters.
+pub(crate) const REQUESTED_BYTES: usize = 0;
+pub(crate) const LARGE_BLOCKS: usize = 2;
+pub(crate) const LARGE_USABLE_BYTES: usize = 4;
+/// Not a pair: set by operations that request no bytes, so that a reader can skip what was never used.
+pub(crate) const USED_WITHOUT_BYTES: usize = 6;
+/// The pair of class `c` is at `SMALL_BLOCKS + 2 * c`.
+pub(crate) const SMALL_BLOCKS: usize = 8;
+const WORDS: usize = SMALL_BLOCKS + 2 * SMALL_CLASSES;
+const _: () = assert!(WORDS * size_of::<AtomicU64>() == COUNTER_STRIDE_BYTES);
+
+/// Tags are indices plus one; the entry of tag 0 of a slot holds its header.
+const TAGS: usize = MAX_REGIONS + 1;
+const SET_BYTES: usize = (TAGS * COUNTER_STRIDE_BYTES).next_multiple_of(PAGE_BYTES);
+
+/// The counters of one region in one set.
+type Words = [AtomicU64; WORDS];
+
+/// Used by threads that have no slot: unregistered, in teardown, or refused one. Every writer adds atomically.
+static SHARED: [Words; TAGS] = [const { [const { AtomicU64::new(0) }; WORDS] }; TAGS];
+
+/// The head of a thread's set.
+#[repr(C)]
+pub(crate) struct Slot {
+    next: AtomicPtr<Slot>,
+    taken: AtomicBool,
+}
+const _: () = assert!(size_of::<Slot>() <= COUNTER_STRIDE_BYTES);
+
+/// A list that only grows at its head.
+static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(null_mut());
+static SLOT_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// The counters of one tag in a thread's set.
+///
+/// # Safety
+/// * `base` came from `take_slot`, and `tag` is below [`TAGS`].
+#[inline(always)]
+unsafe fn words<'a>(base: *mut u8, tag: usize) -> &'a Words {
+    debug_assert!(tag < TAGS);
+    // SAFETY: by the caller, the offset lies inside the set.
+    let place = unsafe { base.add(tag * COUNTER_STRIDE_BYTES) };
+    // SAFETY: sets are mapped, zeroed, aligned to a page and never unmapped.
+    unsafe { &*place.cast::<Words>() }
+}
+
+/// A counter of a region's set.
+///
+/// # Safety
+/// * `set` is the start of the counters of one tag in a mapped set, and `word` is below [`WORDS`].
+#[inline(always)]
+unsafe fn of_region<'a>(set: *mut u8, word: usize) -> &'a AtomicU64 {
+    // SAFETY: by the caller, the word lies inside the region's counters.
+    let place = unsafe { set.cast::<AtomicU64>().add(word) };
+    // SAFETY: sets are mapped, zeroed, aligned to a page and never unmapped.
+    unsafe { &*place }
+}
+
+/// Adds to a word that only this thread writes; one unlocked addition to memory on x86.
+#[inline(always)]
+fn add_own(word: &AtomicU64, n: u64) {
+    // Release: whoever sees a freed word's new value sees the allocation's, which this thread had seen or written. On
+    // x86 it is the same instruction as Relaxed.
+    word.store(word.load(Relaxed).wrapping_add(n), Release);
+}
+
+/// Counts one small block of this thread's current region.
+///
+/// # Safety
+/// * `set` is the thread's own counters of the region; `pair` is twice a class; `side` is 0 (allocated) or 1 (freed).
+#[inline(always)]
+pub(crate) unsafe fn count_small(set: *mut u8, pair: u8, side: usize, size: usize) {
+    // SAFETY: by the caller; `pair + side` is at most 71.
+    let blocks = unsafe { of_region(set, SMALL_BLOCKS + usize::from(pair) + side) };
+    add_own(blocks, 1);
+    // SAFETY: by the caller.
+    let bytes = unsafe { of_region(set, REQUESTED_BYTES + side) };
+    add_own(bytes, size as u64);
+}
+
+/// Where an operation of the slow path counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Counts {
+    /// Null for the shared set.
+    base: *mut u8,
+}
+
+impl Counts {
+    /// # Safety
+    /// * `base` is null, or the calling thread's own set.
+    pub(crate) unsafe fn of(base: *mut u8) -> Counts {
+        Counts { base }
+    }
+
+    /// Adds `n` to a word of the region with `tag`.
+    #[inline(always)]
+    pub(crate) fn add(self, tag: u16, word: usize, n: u64) {
+        if self.base.is_null() {
+            // Release, for the same reason as in `add_own`; atomic, because many threads share these words.
+            SHARED[usize::from(tag)][word].fetch_add(n, Release);
+        } else {
+            // SAFETY: by `of`, the set is this thread's; tags are made by this crate, below the bound.
+            let words = unsafe { words(self.base, usize::from(tag)) };
+            add_own(&words[word], n);
+        }
+    }
+}
+
+/// Takes a free slot, or maps a new one; null when memory was refused. The result is the thread's until `release`.
+pub(crate) fn take_slot() -> *mut u8 {
+    for slot in Slots::new() {
+        // Acquire pairs with `release`: the new owner goes on from the last one's values.
+        if !slot.taken.load(Relaxed) && slot.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok() {
+            return core::ptr::from_ref(slot).cast_mut().cast();
+        }
+    }
+    let Some(fresh) = Fresh::map(SET_BYTES, PAGE_BYTES) else { return null_mut() };
+    let raw = fresh.address() as *mut Slot;
+    fresh.keep();
+    SLOT_COUNT.fetch_add(1, Relaxed);
+    // SAFETY: the set was mapped just now; zeroes are a valid header, and the set is never unmapped.
+    let slot = unsafe { &*raw };
+    slot.taken.store(true, Relaxed);
+    let mut head = SLOTS.load(Relaxed);
+    loop {
+        slot.next.store(head, Relaxed);
+        // Release: who finds the slot in the list sees its header.
+        match SLOTS.compare_exchange_weak(head, raw, AcqRel, Relaxed) {
+            Ok(_) => return raw.cast(),
+            Err(now) => head = now,
+        }
+    }
+}
+
+/// Gives a slot back, with its values.
+///
+/// # Safety
+/// * `base` came from `take_slot`, and the caller no longer counts there.
+pub(crate) unsafe fn release_slot(base: *mut u8) {
+    // SAFETY: slots are never unmapped.
+    let slot = unsafe { &*base.cast::<Slot>() };
+    slot.taken.store(false, Release);
+}
+
+/// In a forked child: gives back the slots of the threads that did not come along. Their values stay summed.
+pub(crate) fn release_all_but(base: *mut u8) {
+    for slot in Slots::new() {
+        if !core::ptr::eq(slot, base.cast::<Slot>()) {
+            slot.taken.store(false, Relaxed);
+        }
+    }
+}
+
+struct Slots(*const Slot);
+
+impl Slots {
+    fn new() -> Slots {
+        // Acquire: who finds a slot sees its header.
+        Slots(SLOTS.load(Acquire))
+    }
+}
+
+impl Iterator for Slots {
+    type Item = &'static Slot;
+
+    fn next(&mut self) -> Option<&'static Slot> {
+        // SAFETY: the pointer is null or a slot, and slots are never unmapped.
+        let slot = unsafe { self.0.as_ref() }?;
+        self.0 = slot.next.load(Relaxed);
+        Some(slot)
+    }
+}
+
+/// What was allocated and what was freed since the process started; both only grow.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Flow {
+    /// Allocated.
+    pub allocated: u64,
+    /// Freed.
+    pub freed: u64,
+}
+
+impl Flow {
+    /// What is live: the difference.
+    pub fn live(self) -> u64 {
+        self.allocated.wrapping_sub(self.freed)
+    }
+
+    fn side(&mut self, side: usize) -> &mut u64 {
+        if side == 0 { &mut self.allocated } else { &mut self.freed }
+    }
+}
+
+/// Everything that is counted of one region.
+///
+/// A `realloc` counts as a free of the old size and an allocation of the new one, whether or not the block moved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RegionTotals {
+    /// Bytes as requested.
+    pub requested_bytes: Flow,
+    /// Blocks of each small size class; their usable bytes are [`CLASS_BYTES`].
+    pub small_blocks: [Flow; SMALL_CLASSES],
+    /// Blocks larger than the small classes.
+    pub large_blocks: Flow,
+    /// Usable bytes of those.
+    pub large_usable_bytes: Flow,
+}
+
+impl Default for RegionTotals {
+    fn default() -> Self {
+        RegionTotals {
+            requested_bytes: Flow::default(),
+            small_blocks: [Flow::default(); SMALL_CLASSES],
+            large_blocks: Flow::default(),
+            large_usable_bytes: Flow::default(),
+        }
+    }
+}
+
+impl RegionTotals {
+    /// Blocks, small and large.
+    pub fn blocks(&self) -> Flow {
+        self.small_blocks.iter().fold(self.large_blocks, |sum, flow| Flow {
+            allocated: sum.allocated.wrapping_add(flow.allocated),
+            freed: sum.freed.wrapping_add(flow.freed),
+        })
+    }
+
+    /// Bytes that the blocks can hold: the size classes that the requests were rounded up to.
+    pub fn usable_bytes(&self) -> Flow {
+        self.small_blocks.iter().zip(&CLASS_BYTES).fold(self.large_usable_bytes, |sum, (flow, &bytes)| Flow {
+            allocated: sum.allocated.wrapping_add(flow.allocated.wrapping_mul(u64::from(bytes))),
+            freed: sum.freed.wrapping_add(flow.freed.wrapping_mul(u64::from(bytes))),
+        })
+    }
+}
+
+/// Calls `each` with the counters of every region in every set.
+#[inline]
+fn for_each_set(regions: usize, mut each: impl FnMut(usize, &Words)) {
+    for (region, words) in SHARED[1..].iter().take(regions).enumerate() {
+        each(region, words);
+    }
+    for slot in Slots::new() {
+        let base: *mut u8 = core::ptr::from_ref(slot).cast_mut().cast();
+        for region in 0..regions {
+            // SAFETY: a slot is the start of its set, and `region + 1` is a tag below TAGS.
+            each(region, unsafe { words(base, region + 1) });
+        }
+    }
+}
+
+/// Sums the requested bytes of each region into `out`, which should have at least
+/// [`region_count`](heapledger_core::region_count) entries; regions beyond its end are left out.
+///
+/// Allocates nothing. Each word is right at some moment during the call; all freed words are read before all allocated
+/// words, so no live figure is negative. Costs two passes over one cache line per (thread slot, region).
+pub fn read_requested(out: &mut [Flow]) {
+    let regions = region_count().min(out.len());
+    out.fill(Flow::default());
+    for side in [1, 0] {
+        for_each_set(regions, |region, words| {
+            let sum = out[region].side(side);
+            *sum = sum.wrapping_add(words[REQUESTED_BYTES + side].load(Relaxed));
+        });
+        // Acquire: a free that was seen makes its allocation visible to the second pass (it was counted with Release).
+        fence(Acquire);
+    }
+}
+
+/// Sums everything that is counted of each region into `out`, as [`read_requested`] does.
+///
+/// Costs two passes over ten cache lines per (thread slot, region) in use, and over one where it is not.
+pub fn read_totals(out: &mut [RegionTotals]) {
+    let regions = region_count().min(out.len());
+    out.fill(RegionTotals::default());
+    for side in [1, 0] {
+        for_each_set(regions, |region, words| {
+            let value = |word: usize| words[word].load(Relaxed);
+            let requested = value(REQUESTED_BYTES + side);
+            // Bytes are counted after blocks: no bytes, no blocks that a free seen earlier could belong to.
+            if requested == 0 && value(USED_WITHOUT_BYTES) == 0 {
+                return;
+            }
+            let totals = &mut out[region];
+            let add = |flow: &mut Flow, value: u64| {
+                let sum = flow.side(side);
+                *sum = sum.wrapping_add(value);
+            };
+            add(&mut totals.requested_bytes, requested);
+            add(&mut totals.large_blocks, value(LARGE_BLOCKS + side));
+            add(&mut totals.large_usable_bytes, value(LARGE_USABLE_BYTES + side));
+            for (class, flow) in totals.small_blocks.iter_mut().enumerate() {
+                add(flow, value(SMALL_BLOCKS + 2 * class + side));
+            }
+        });
+        // Acquire: as in `read_requested`.
+        fence(Acquire);
+    }
+}
+
+pub(crate) fn mapped_bytes() -> usize {
+    slots() * SET_BYTES
+}
+
+pub(crate) fn slots() -> usize {
+    SLOT_COUNT.load(Relaxed)
+}
+
+pub(crate) fn shared_range() -> (usize, usize) {
+    (SHARED.as_ptr() as usize, size_of_val(&SHARED))
+}

@@ -1,0 +1,106 @@
+//! The global allocator: four methods, two of them with a fast path that is inlined into the program.
+
+use core::alloc::{GlobalAlloc, Layout};
+
+use heapledger_core::thread::with_record;
+use tikv_jemallocator::Jemalloc;
+
+use crate::classes::{PAGE_BYTES, PAIR_OF_EIGHTH, QUANTUM_BYTES};
+use crate::counters::count_small;
+use crate::pages;
+use crate::slow;
+
+/// jemalloc, with every block charged to a region.
+///
+/// ```
+/// #[global_allocator]
+/// static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
+/// # fn main() {}
+/// ```
+///
+/// Each method makes exactly the call that `tikv_jemallocator::Jemalloc` would make, and returns what it returns; a
+/// null result is passed on, and nothing is counted. No method panics, locks, formats or allocates anything else. A
+/// layout of size 0, which `GlobalAlloc` leaves undefined, is served as one byte and counted as a block of 0 bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ledger {
+    _private: (),
+}
+
+impl Ledger {
+    /// The allocator; all its state is global.
+    pub const fn new() -> Ledger {
+        Ledger { _private: () }
+    }
+}
+
+/// Whether the fast paths take the layout: at most a page, and an alignment that jemalloc gives to every such block.
+///
+/// The subtraction wraps for sizes below the alignment, so one compare rejects those too.
+#[inline(always)]
+fn is_fast(layout: Layout) -> bool {
+    layout.align() <= QUANTUM_BYTES && layout.size().wrapping_sub(layout.align()) <= PAGE_BYTES - QUANTUM_BYTES
+}
+
+/// Twice the size class.
+#[inline(always)]
+fn pair_of(size: usize) -> u8 {
+    // SAFETY: `is_fast` admits sizes up to a page, and the table has an entry for each eighth of one.
+    unsafe { *PAIR_OF_EIGHTH.get_unchecked(size.div_ceil(8)) }
+}
+
+// SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around
+// it neither unwinds nor touches the blocks' memory.
+unsafe impl GlobalAlloc for Ledger {
+    #[inline(always)]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !is_fast(layout) {
+            // SAFETY: by the caller.
+            return unsafe { slow::alloc_any(layout) };
+        }
+        let size = layout.size();
+        // SAFETY: by the caller; `is_fast` implies a size above 0.
+        let block = unsafe { Jemalloc.alloc(layout) };
+        with_record(|record| {
+            // Null has no page word either, so it needs no test of its own here.
+            if pages::peek(block as usize).low() == record.tag() {
+                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+                unsafe { count_small(record.counters(), pair_of(size), 0, size) };
+            } else {
+                slow::charge_small(block, size);
+            }
+        });
+        block
+    }
+
+    #[inline(always)]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if !is_fast(layout) {
+            // SAFETY: by the caller.
+            return unsafe { slow::dealloc_any(block, layout) };
+        }
+        let size = layout.size();
+        with_record(|record| {
+            if pages::peek(block as usize).low() == record.tag() {
+                // SAFETY: as in `alloc`.
+                unsafe { count_small(record.counters(), pair_of(size), 1, size) };
+                // SAFETY: by the caller.
+                unsafe { Jemalloc.dealloc(block, layout) }
+            } else {
+                // SAFETY: by the caller, and `is_fast` holds.
+                unsafe { slow::free_small(block, size) }
+            }
+        });
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: by the caller.
+        unsafe { slow::alloc_zeroed_any(layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: by the caller.
+        unsafe { slow::realloc_any(block, layout, new_size) }
+    }
+}

@@ -1,0 +1,51 @@
+//! The counting global allocator of heapledger.
+//!
+//! [`Ledger`] wraps jemalloc (through `tikv-jemallocator`, call for call: the same sizes, flags and order) and charges
+//! every block to the region that was in force on its thread. A free credits the region that the block was charged to,
+//! whichever thread frees it. Programs use it through the `heapledger` crate.
+//!
+//! # How a free finds the region
+//! Beside the heap lies one 8-byte word per 4 KiB page (`pages.rs`, `words.rs`). A page whose blocks all belong to one
+//! region carries that region's tag, and then an operation costs one load and one compare. A page with blocks of several
+//! regions is *mixed*: its word points to a row with one entry per slot (`rows.rs`). `protocol.rs` has the transitions
+//! and why they are exact; nothing of this lies inside the heap, so jemalloc's placement is what it would be without us.
+//!
+//! # How it counts
+//! Each thread has counters of its own per region (`counters.rs`), with one writer, summed when read. Allocated and
+//! freed are separate words that only grow. A reader sums all freed words before all allocated words, so that a live
+//! figure is never negative.
+//!
+//! # Layers, bottom to top
+//! `sync` → `classes`, `words` → `protocol` → `maps` → `rows`, `pages` → `counters` → `threads` → `slow` → `ledger`.
+//! Each uses only those before it; the first three contain no unsafe code and are model-checked under `--cfg loom`.
+
+mod classes;
+#[cfg(not(loom))]
+mod counters;
+#[cfg(not(loom))]
+mod ledger;
+#[cfg(not(loom))]
+mod maps;
+#[cfg(not(loom))]
+mod pages;
+pub(crate) mod protocol;
+#[cfg(not(loom))]
+mod rows;
+#[cfg(not(loom))]
+mod slow;
+mod sync;
+#[cfg(not(loom))]
+mod threads;
+pub(crate) mod words;
+
+pub use classes::{CLASS_BYTES, SMALL_CLASSES};
+#[cfg(not(loom))]
+pub use counters::{Flow, RegionTotals, read_requested, read_totals};
+#[cfg(not(loom))]
+pub use ledger::Ledger;
+#[cfg(not(loom))]
+pub use maps::{TableUse, table_ranges, table_use};
+#[cfg(not(loom))]
+pub use pages::{PageOwner, page_owner};
+#[cfg(not(loom))]
+pub use slow::{block_owner, on_alloc, on_free};

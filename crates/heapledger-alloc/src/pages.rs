@@ -1,0 +1,115 @@
+//! Where a page's word lies: one table of leaves, each for a GiB of address space, mapped when first needed.
+
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+
+use crate::classes::PAGE_BYTES;
+use crate::maps::Fresh;
+use crate::words::Word;
+
+const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
+const LEAF_SHIFT: u32 = 30;
+const LEAF_WORDS: usize = 1 << (LEAF_SHIFT - PAGE_SHIFT);
+const LEAF_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>();
+/// User addresses lie below this, on every 64-bit target with 4-level page tables.
+#[cfg(target_pointer_width = "64")]
+const ADDRESS_BITS: u32 = 48;
+#[cfg(not(target_pointer_width = "64"))]
+const ADDRESS_BITS: u32 = usize::BITS;
+const ROOT_ENTRIES: usize = 1 << (ADDRESS_BITS - LEAF_SHIFT);
+
+/// A GiB whose leaf was refused once stays without: a block charged meanwhile must find the same answer when freed.
+const REFUSED: usize = 1;
+
+/// Each entry is null, `REFUSED`, or the leaf minus the offset of its first page, so that `entry + 8 * page` is a word.
+static ROOT: [AtomicPtr<AtomicU64>; ROOT_ENTRIES] = [const { AtomicPtr::new(null_mut()) }; ROOT_ENTRIES];
+static LEAVES: AtomicUsize = AtomicUsize::new(0);
+
+/// The word of the page that `address` lies in, if its GiB has a leaf.
+#[inline(always)]
+pub(crate) fn word(address: usize) -> Option<&'static AtomicU64> {
+    let index = address >> LEAF_SHIFT;
+    debug_assert!(index < ROOT_ENTRIES);
+    // SAFETY: addresses of user space are below 2^ADDRESS_BITS, and callers pass addresses of blocks, or null.
+    let entry = unsafe { ROOT.get_unchecked(index) };
+    // Acquire is free on x86; it pairs with the publication of the leaf, whose zeroes the kernel wrote.
+    let biased = entry.load(Acquire);
+    if biased as usize <= REFUSED {
+        return None;
+    }
+    let place = biased.wrapping_add(address >> PAGE_SHIFT);
+    // SAFETY: the entry is a leaf minus its first page's offset, so `place` is the word of this page inside the leaf,
+    // which is mapped, zeroed and never unmapped.
+    Some(unsafe { &*place })
+}
+
+/// The value of the page's word; a page without one reads as virgin.
+#[inline(always)]
+pub(crate) fn peek(address: usize) -> Word {
+    match word(address) {
+        // Acquire: who sees a row in the word sees what it was filled with.
+        Some(word) => Word(word.load(Acquire)),
+        None => Word::VIRGIN,
+    }
+}
+
+/// As `word`, but makes the leaf if it is missing; `None` when memory for it was refused, now or ever before.
+pub(crate) fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
+    let index = address >> LEAF_SHIFT;
+    let entry = ROOT.get(index)?;
+    if entry.load(Relaxed).is_null() {
+        let leaf = Fresh::map(LEAF_BYTES, PAGE_BYTES);
+        let wanted = match &leaf {
+            Some(leaf) => (leaf.address() as *mut AtomicU64).wrapping_sub(index << (LEAF_SHIFT - PAGE_SHIFT)),
+            None => REFUSED as *mut AtomicU64,
+        };
+        // Whoever comes first decides for good, with a leaf or with a refusal.
+        if entry.compare_exchange(null_mut(), wanted, AcqRel, Relaxed).is_ok()
+            && let Some(leaf) = leaf
+        {
+            leaf.keep();
+            LEAVES.fetch_add(1, Relaxed);
+        }
+    }
+    word(address)
+}
+
+pub(crate) fn mapped_bytes() -> usize {
+    LEAVES.load(Relaxed) * LEAF_BYTES
+}
+
+pub(crate) fn root_range() -> (usize, usize) {
+    (ROOT.as_ptr() as usize, size_of_val(&ROOT))
+}
+
+/// Whose blocks a page holds, or held last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageOwner {
+    /// No block was ever charged here, or the page words for this GiB were refused.
+    Unknown,
+    /// Every block that starts in the page, or ends in it as far as recorded, is or was last of the region with this
+    /// index.
+    Region(usize),
+    /// Blocks of several regions; their owners are told per slot.
+    Mixed,
+}
+
+/// Who owns the page of `address`, or owned it last. Reads one word; any address may be asked for.
+///
+/// It does not say whether a block there lives: a freed page keeps its last owner.
+pub fn page_owner(address: usize) -> PageOwner {
+    if address >> LEAF_SHIFT >= ROOT_ENTRIES {
+        return PageOwner::Unknown;
+    }
+    let word = peek(address);
+    if word.is_mixed() {
+        return PageOwner::Mixed;
+    }
+    match (word.tag(), word.tail()) {
+        (0, None) => PageOwner::Unknown,
+        (0, Some(tail)) => PageOwner::Region(usize::from(tail) - 1),
+        (start, Some(tail)) if tail != start => PageOwner::Mixed,
+        (start, _) => PageOwner::Region(usize::from(start) - 1),
+    }
+}

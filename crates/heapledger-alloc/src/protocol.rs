@@ -1,0 +1,200 @@
+//! The transitions of a page's word, and why each block's owner is exact.
+//!
+//! Terms: a thread *holds* a slot from the moment jemalloc hands it out until it gives it back; only the holder's thread
+//! writes the slot's row entry, and the owner is read before the slot is given back.
+//!
+//! * **(I1)** On a mixed page the row has the class of the page's slab, and the entry of each held slot names its owner.
+//! * **(I2)** On a pure page that has a row of the slab's class, every slot's entry equals the page's tag.
+//! * **(I3)** A row is freed only when its page carries blocks of another class or a block of its own pages: then no
+//!   slot of the row's class is held on that page, so nobody reads it.
+//! * **(I4)** A pure page's tag changes only while no block that relies on it is held: by a block that has the page's
+//!   starts to itself, by the first block of another class after the page was mixed, or by `flip`.
+//!
+//! A block that *inherits* (finds the page pure with its own tag) writes nothing; when somebody else mixes the page, the
+//! row is filled with that tag first, so the block reads the same owner before and after.
+//!
+//! Orderings: a word is loaded with Acquire and changed with Release (AcqRel), so that who sees a row sees its fill.
+//! Entries are Relaxed: a free is ordered after its allocation by whatever handed the block over.
+
+use crate::classes::{FIRST_PAGED_CLASS, slots_per_page};
+use crate::sync::{AtomicU16, AtomicU64, AtomicUsize, fence};
+use crate::words::{Row, Word};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+
+/// Where rows come from; the real one is `rows.rs`, loom has a pool of its own.
+pub(crate) trait Rows {
+    /// An unused row for pages of `class`, or `None` when memory was refused.
+    fn take(&self, class: usize) -> Option<Row>;
+    /// Gives a row back. Its memory stays readable.
+    fn give(&self, class: usize, row: Row);
+    /// The entry of a slot.
+    fn entry(&self, row: Row, slot: usize) -> &AtomicU16;
+}
+
+/// Makes `tag` the owner of the block that the caller holds in `slot`, and returns the tag that its free will read.
+///
+/// That is `tag`, except when a row is needed and memory for one was refused: then it is the page's own tag.
+pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16) -> u16 {
+    if class >= FIRST_PAGED_CLASS {
+        take_start(word, rows, tag);
+        return tag;
+    }
+    loop {
+        let seen = Word(word.load(Acquire));
+        if seen.low() == tag {
+            return tag;
+        }
+        if !seen.is_mixed() {
+            if seen.tag() == 0 {
+                // A tail that ends here belongs to a slab of an earlier time: nothing of it is held.
+                if swap(word, seen, Word::pure(tag)) {
+                    return tag;
+                }
+                continue;
+            }
+            match mix(word, rows, class, slot, tag, seen) {
+                Mixed::Done => return tag,
+                Mixed::Changed => continue,
+                Mixed::Refused => return seen.tag(),
+            }
+        }
+        match seen.row() {
+            Some((of, row)) if of == class => {
+                rows.entry(row, slot).store(tag, Relaxed);
+                if seen.is_clearing() {
+                    // Whoever is clearing the page has not seen our entry, or not yet: make it fail.
+                    swap(word, seen, seen.not_clearing());
+                    continue;
+                }
+                // Either `flip` reads our entry, or we read its CLEARING: both fence between store and load.
+                fence(SeqCst);
+                if word.load(Relaxed) == seen.0 {
+                    return tag;
+                }
+            }
+            old => {
+                // The slab that mixed this page is gone (we hold a slot of another class), so nothing of it is held.
+                if swap(word, seen, Word::pure(tag)) {
+                    give_back(rows, old);
+                    return tag;
+                }
+            }
+        }
+    }
+}
+
+enum Mixed {
+    Done,
+    Changed,
+    Refused,
+}
+
+/// Turns a pure page of another region into a mixed one.
+fn mix<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16, seen: Word) -> Mixed {
+    match seen.row() {
+        Some((of, row)) if of == class => {
+            // By (I2) the row is right for every block but ours.
+            rows.entry(row, slot).store(tag, Relaxed);
+            if swap(word, seen, Word::mixed(class, row)) { Mixed::Done } else { Mixed::Changed }
+        }
+        old => {
+            let Some(row) = rows.take(class) else { return Mixed::Refused };
+            for other in 0..slots_per_page(class) {
+                rows.entry(row, other).store(seen.tag(), Relaxed);
+            }
+            rows.entry(row, slot).store(tag, Relaxed);
+            if swap(word, seen, Word::mixed(class, row)) {
+                give_back(rows, old);
+                Mixed::Done
+            } else {
+                rows.give(class, row);
+                Mixed::Changed
+            }
+        }
+    }
+}
+
+fn give_back<R: Rows>(rows: &R, old: Option<(usize, Row)>) {
+    if let Some((class, row)) = old {
+        rows.give(class, row);
+    }
+}
+
+#[inline]
+fn swap(word: &AtomicU64, from: Word, to: Word) -> bool {
+    word.compare_exchange(from.0, to.0, AcqRel, Relaxed).is_ok()
+}
+
+/// The owner of a block that the caller holds, or that lives.
+#[inline]
+pub(crate) fn owner<R: Rows>(word: Word, rows: &R, slot: usize) -> u16 {
+    if word.is_mixed() { rows.entry(word.row_unchecked(), slot).load(Relaxed) } else { word.tag() }
+}
+
+/// Gives the whole page to `tag`: for pages that one block has to itself.
+pub(crate) fn take_page<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
+    let wanted = Word::pure(tag);
+    if word.load(Relaxed) == wanted.0 {
+        return;
+    }
+    // A swap, because somebody may still be clearing the page; what it held before is told by one instruction.
+    give_back(rows, Word(word.swap(wanted.0, AcqRel)).row());
+}
+
+/// Makes `tag` the owner of the one block that starts in this page, and keeps what is known of one that ends in it.
+pub(crate) fn take_start<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
+    change(word, rows, |seen| match seen.tail() {
+        Some(tail) => Word::with_tail(tag, tail),
+        None => Word::pure(tag),
+    });
+}
+
+/// Records that a block of `tag` ends in this page, and keeps the owner of the one that starts in it.
+pub(crate) fn take_tail<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
+    change(word, rows, |seen| Word::with_tail(if seen.is_mixed() { 0 } else { seen.tag() }, tag));
+}
+
+/// Two neighbours may change the two halves of a word at once, hence the loop.
+fn change<R: Rows>(word: &AtomicU64, rows: &R, to: impl Fn(Word) -> Word) {
+    loop {
+        let seen = Word(word.load(Acquire));
+        let wanted = to(seen);
+        if seen == wanted {
+            return;
+        }
+        if swap(word, seen, wanted) {
+            give_back(rows, seen.row());
+            return;
+        }
+    }
+}
+
+/// Turns a mixed page into a pure one if all its slots read `tag`. The caller holds a slot of the page, and `slots`
+/// blocks can start in it.
+///
+/// Only while the caller is the one registered thread (`registered` counts them, and a thread that registers fences
+/// after counting itself): then only slow paths, which fence in `own`, can write an entry meanwhile. A dead slot's entry
+/// counts like a live one's: it may be handed out at any moment to a thread that inherits.
+pub(crate) fn flip<R: Rows>(word: &AtomicU64, rows: &R, slots: usize, tag: u16, registered: &AtomicUsize) -> bool {
+    let seen = Word(word.load(Acquire));
+    let Some((class, row)) = seen.row() else { return false };
+    let all_ours = || (0..slots).all(|slot| rows.entry(row, slot).load(Relaxed) == tag);
+    if !seen.is_mixed() || seen.is_clearing() || !all_ours() || registered.load(Relaxed) > 1 {
+        return false;
+    }
+    if !swap(word, seen, seen.clearing()) {
+        return false;
+    }
+    // Pairs with the fence in `own` and with the one at registration: a store to the row before it is seen by the
+    // second look below; one after it sees CLEARING, and then our last swap fails.
+    fence(SeqCst);
+    if registered.load(Relaxed) > 1 || !all_ours() {
+        swap(word, seen.clearing(), seen);
+        return false;
+    }
+    // The same class may come back with its blocks at other offsets, and one more of them: keep (I2) for that one too.
+    for absent in slots..slots_per_page(class) {
+        rows.entry(row, absent).store(tag, Relaxed);
+    }
+    swap(word, seen.clearing(), seen.purified(tag))
+}

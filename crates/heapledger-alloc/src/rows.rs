@@ -1,0 +1,137 @@
+//! Rows of owners for mixed pages: 32 to 1024 bytes, from mapped chunks, recycled through lock-free lists.
+
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize};
+
+use crate::classes::slots_per_page;
+use crate::maps::Fresh;
+use crate::protocol::Rows;
+use crate::words::{ROW_ALIGN_BYTES, Row};
+
+const CHUNK_BYTES: usize = 1 << 20;
+/// A word has this many bits for a row's address.
+const ADDRESS_BITS: u32 = 47;
+/// Sizes of rows in bytes; a class has the first that fits its slots.
+const SIZES: [usize; 8] = [32, 64, 96, 128, 192, 256, 512, 1024];
+
+/// One list per size: `row / 32` above, a count of changes below, so that a head that went and came back is noticed.
+static FREE: [AtomicU64; SIZES.len()] = [const { AtomicU64::new(0) }; SIZES.len()];
+const COUNT_BITS: u32 = 22;
+
+/// The next unused byte of the current chunk. Chunks are aligned and their first bytes stay unused, so an address at a
+/// multiple of the chunk size means that there is no room (or no chunk yet).
+static BUMP: AtomicUsize = AtomicUsize::new(0);
+static CHUNKS: AtomicUsize = AtomicUsize::new(0);
+static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+fn size_index(class: usize) -> usize {
+    let bytes = slots_per_page(class) * size_of::<u16>();
+    SIZES.iter().position(|&size| size >= bytes).unwrap_or(SIZES.len() - 1)
+}
+
+/// The process's rows.
+pub(crate) struct Heap;
+
+impl Rows for Heap {
+    fn take(&self, class: usize) -> Option<Row> {
+        let index = size_index(class);
+        let row = pop(index).or_else(|| carve(SIZES[index]))?;
+        USED_BYTES.fetch_add(SIZES[index], Relaxed);
+        Some(row)
+    }
+
+    fn give(&self, class: usize, row: Row) {
+        let index = size_index(class);
+        USED_BYTES.fetch_sub(SIZES[index], Relaxed);
+        push(index, row);
+    }
+
+    #[inline(always)]
+    fn entry(&self, row: Row, slot: usize) -> &AtomicU16 {
+        // The chunk is never unmapped, and every access to it is a 16-bit atomic one.
+        let first = row.0 as *const AtomicU16;
+        // SAFETY: `row` came from `take` for a class with more than `slot` slots, so the entry lies inside its chunk.
+        let entry = unsafe { first.add(slot) };
+        // SAFETY: as above; mapped memory is zeroed, which is a valid u16, and lives as long as the process.
+        unsafe { &*entry }
+    }
+}
+
+/// A free row keeps the number of the next one in its first four entries.
+fn read_next(row: Row) -> u64 {
+    (0..4).map(|part| u64::from(Heap.entry(row, part).load(Relaxed)) << (16 * part)).sum()
+}
+
+fn write_next(row: Row, next: u64) {
+    for part in 0..4 {
+        Heap.entry(row, part).store((next >> (16 * part)) as u16, Relaxed);
+    }
+}
+
+fn head(number: u64, before: u64) -> u64 {
+    number << COUNT_BITS | before.wrapping_add(1) & ((1 << COUNT_BITS) - 1)
+}
+
+fn pop(index: usize) -> Option<Row> {
+    let mut seen = FREE[index].load(Acquire);
+    loop {
+        let number = seen >> COUNT_BITS;
+        if number == 0 {
+            return None;
+        }
+        let row = Row(number as usize * ROW_ALIGN_BYTES);
+        // If somebody else takes the row meanwhile, this reads garbage, and the count makes the exchange fail.
+        let next = read_next(row);
+        // Acquire pairs with `push`: the next number was written before the row was listed.
+        match FREE[index].compare_exchange_weak(seen, head(next, seen), AcqRel, Acquire) {
+            Ok(_) => return Some(row),
+            Err(now) => seen = now,
+        }
+    }
+}
+
+fn push(index: usize, row: Row) {
+    let mut seen = FREE[index].load(Relaxed);
+    loop {
+        write_next(row, seen >> COUNT_BITS);
+        let number = (row.0 / ROW_ALIGN_BYTES) as u64;
+        match FREE[index].compare_exchange_weak(seen, head(number, seen), Release, Relaxed) {
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
+fn carve(bytes: usize) -> Option<Row> {
+    let mut seen = BUMP.load(Relaxed);
+    loop {
+        let offset = seen % CHUNK_BYTES;
+        if offset != 0 && offset + bytes <= CHUNK_BYTES {
+            // Relaxed: the chunk's zeroes were made by the kernel before anybody knew its address.
+            match BUMP.compare_exchange_weak(seen, seen + bytes, Relaxed, Relaxed) {
+                Ok(_) => return Some(Row(seen)),
+                Err(now) => seen = now,
+            }
+            continue;
+        }
+        // An address that does not fit in a word is as good as none.
+        let chunk = Fresh::map(CHUNK_BYTES, CHUNK_BYTES).filter(|chunk| chunk.address() >> ADDRESS_BITS == 0)?;
+        let first = chunk.address() + ROW_ALIGN_BYTES;
+        match BUMP.compare_exchange(seen, first, Relaxed, Relaxed) {
+            Ok(_) => {
+                CHUNKS.fetch_add(1, Relaxed);
+                chunk.keep();
+                seen = first;
+            }
+            Err(now) => seen = now,
+        }
+    }
+}
+
+pub(crate) fn mapped_bytes() -> usize {
+    CHUNKS.load(Relaxed) * CHUNK_BYTES
+}
+
+pub(crate) fn used_bytes() -> usize {
+    USED_BYTES.load(Relaxed)
+}

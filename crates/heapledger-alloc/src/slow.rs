@@ -1,0 +1,326 @@
+//! Everything but the two fast paths: mixed pages, foreign owners, wide and large blocks, threads without a slot.
+//!
+//! Each function is out of line and takes few arguments, so that the fast paths stay small where they are inlined.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use heapledger_core::RegionId;
+use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord, with_record};
+use tikv_jemallocator::Jemalloc;
+
+use crate::classes::{
+    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, Shape, needs_no_flag, slot_of,
+    slots_in_page,
+};
+use crate::counters::count_small;
+use crate::counters::{Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES};
+use crate::pages;
+use crate::protocol::{self, Rows};
+use crate::rows::Heap;
+use crate::threads::{self, REGISTERED};
+use crate::words::Word;
+
+/// What is charged in a GiB whose page words were refused.
+const TAG_OTHER: u16 = RegionId::OTHER.index() as u16 + 1;
+
+/// Which word of a pair.
+const ALLOCATED: usize = 0;
+const FREED: usize = 1;
+
+/// Offset in its page.
+#[inline(always)]
+fn offset_of(address: usize) -> usize {
+    address % PAGE_BYTES
+}
+
+/// Charges a small block that did not find its page pure and the thread's own. `size` is at most 4 KiB.
+///
+/// First the mixed page that already has a row of this class: by far the most frequent of these cases, and the only one
+/// that needs no atomic read-modify-write. A thread here is registered (its tag never matches otherwise, and a mixed
+/// page is told from the word alone, so the tag is tested), so `flip` cannot run beside it: see there.
+#[inline(never)]
+pub(crate) fn charge_small(block: *mut u8, size: usize) {
+    with_record(|record| {
+        let address = block as usize;
+        let pair = PAIR_OF_EIGHTH[size.div_ceil(8)];
+        let word = pages::peek(address);
+        let tag = record.tag();
+        if word.low() != Word::mixed_low(pair) || record.base().is_null() {
+            return charge_cold(record, address, size);
+        }
+        let class = usize::from(pair) / 2;
+        let offset = offset_of(address);
+        Heap.entry(word.row_unchecked(), slot_of(class, offset)).store(tag, Relaxed);
+        // SAFETY: the thread is registered (its base is not null), so these are its own counters of the current region.
+        unsafe { count_small(record.counters(), pair, ALLOCATED, size) };
+        // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the
+        // whole page has become ours.
+        if offset + CLASS_BYTES[class] as usize >= PAGE_BYTES {
+            unmix(address, class, tag);
+        }
+    })
+}
+
+#[cold]
+#[inline(never)]
+fn unmix(address: usize, class: usize, tag: u16) {
+    if let Some(word) = pages::word(address) {
+        protocol::flip(word, &Heap, slots_in_page(class, offset_of(address)), tag, &REGISTERED);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn charge_cold(record: &ThreadRecord, address: usize, size: usize) {
+    if address == 0 {
+        return;
+    }
+    let counts = threads::counts(record);
+    let class = usize::from(PAIR_OF_EIGHTH[size.div_ceil(8)]) / 2;
+    let tag = enter_small(address, class, record.region_tag());
+    count(counts, tag, Shape::Small { class }, size, ALLOCATED);
+}
+
+/// Frees a small block whose page is not pure and the thread's own.
+///
+/// # Safety
+/// * As for `GlobalAlloc::dealloc`, with a layout of `size` bytes (at most 4 KiB) and an alignment that needs no flag.
+#[inline(never)]
+pub(crate) unsafe fn free_small(block: *mut u8, size: usize) {
+    with_record(|record| {
+        let address = block as usize;
+        let pair = PAIR_OF_EIGHTH[size.div_ceil(8)];
+        let word = pages::peek(address);
+        let tag = protocol::owner(word, &Heap, slot_of(usize::from(pair) / 2, offset_of(address)));
+        let base = record.base();
+        if base.is_null() || tag == 0 {
+            return credit_cold(record, address, size);
+        }
+        let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+        // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
+        unsafe { count_small(set, pair, FREED, size) };
+    });
+    // SAFETY: the size is that of a live block, so it is valid for a layout; alignment 1 needs no flag, as the real one.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, 1) };
+    // SAFETY: by the caller.
+    unsafe { Jemalloc.dealloc(block, layout) }
+}
+
+#[cold]
+#[inline(never)]
+fn credit_cold(record: &ThreadRecord, address: usize, size: usize) {
+    let counts = threads::counts(record);
+    let class = usize::from(PAIR_OF_EIGHTH[size.div_ceil(8)]) / 2;
+    let shape = Shape::Small { class };
+    count(counts, owner(address, shape), shape, size, FREED);
+}
+
+/// Where jemalloc puts a block of this layout.
+#[inline]
+fn shape_of(layout: Layout) -> Shape {
+    Shape::of(layout.size(), layout.align(), |size, align| {
+        let flags = if needs_no_flag(size, align) { 0 } else { tikv_jemalloc_sys::MALLOCX_ALIGN(align) };
+        // SAFETY: nallocx only computes; the size is not 0, and the flags are those of the allocation.
+        unsafe { tikv_jemalloc_sys::nallocx(size, flags) }
+    })
+}
+
+/// Charges a block of any layout to `tag`; `None` is the current region.
+fn charge(record: &ThreadRecord, block: *mut u8, layout: Layout, tag: Option<u16>) {
+    let counts = threads::counts(record);
+    let shape = shape_of(layout);
+    let tag = enter(block as usize, shape, tag.unwrap_or_else(|| record.region_tag()));
+    count(counts, tag, shape, layout.size(), ALLOCATED);
+}
+
+/// Credits the owner of a block of any layout, and returns its tag. Pages of its own keep that tag as their last owner.
+fn credit(record: &ThreadRecord, block: *mut u8, layout: Layout) -> u16 {
+    let counts = threads::counts(record);
+    let shape = shape_of(layout);
+    let tag = owner(block as usize, shape);
+    if let Shape::Large { usable_bytes } = shape {
+        leave_large(block as usize, usable_bytes, tag);
+    }
+    count(counts, tag, shape, layout.size(), FREED);
+    tag
+}
+
+/// Adds one block to what `tag` allocated or freed. Bytes last: see `counters::read_totals`.
+#[inline(always)]
+fn count(counts: Counts, tag: u16, shape: Shape, size: usize, side: usize) {
+    if size == 0 {
+        counts.add(tag, USED_WITHOUT_BYTES, 1);
+    }
+    match shape {
+        Shape::Small { class } => counts.add(tag, SMALL_BLOCKS + 2 * class + side, 1),
+        Shape::Large { usable_bytes } => {
+            counts.add(tag, LARGE_BLOCKS + side, 1);
+            counts.add(tag, LARGE_USABLE_BYTES + side, usable_bytes as u64);
+        }
+    }
+    counts.add(tag, REQUESTED_BYTES + side, size as u64);
+}
+
+/// Makes `tag` the owner of a block that the caller has just got, and returns the tag that its free will find.
+fn enter(address: usize, shape: Shape, tag: u16) -> u16 {
+    match shape {
+        Shape::Small { class } => enter_small(address, class, tag),
+        Shape::Large { .. } => match pages::word_or_map(address) {
+            // The pages are the block's own, and its first one's word speaks for all while it lives.
+            Some(word) => {
+                protocol::take_page(word, &Heap, tag);
+                tag
+            }
+            None => TAG_OTHER,
+        },
+    }
+}
+
+fn enter_small(address: usize, class: usize, tag: u16) -> u16 {
+    let Some(word) = pages::word_or_map(address) else { return TAG_OTHER };
+    let tag = protocol::own(word, &Heap, class, slot_of(class, offset_of(address)), tag);
+    if class >= FIRST_WIDE_CLASS {
+        enter_tail(address, CLASS_BYTES[class] as usize, tag);
+    }
+    tag
+}
+
+/// The pages beyond the first of a block in a slab: whole ones are its own, in the last one another block may start.
+fn enter_tail(address: usize, usable_bytes: usize, tag: u16) {
+    let end = address + usable_bytes;
+    let mut page = (address / PAGE_BYTES + 1) * PAGE_BYTES;
+    while page < end {
+        // A page without a word has no last owner.
+        if let Some(word) = pages::word_or_map(page) {
+            if page + PAGE_BYTES <= end {
+                protocol::take_page(word, &Heap, tag);
+            } else {
+                protocol::take_tail(word, &Heap, tag);
+            }
+        }
+        page += PAGE_BYTES;
+    }
+}
+
+/// Leaves `tag` as the last owner of every page of a large block that is about to be freed.
+fn leave_large(address: usize, usable_bytes: usize, tag: u16) {
+    let mut page = address / PAGE_BYTES * PAGE_BYTES;
+    // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
+    let end =
+        if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
+    while page < end {
+        if let Some(word) = pages::word(page).or_else(|| pages::word_or_map(page)) {
+            protocol::take_page(word, &Heap, tag);
+        }
+        page += PAGE_BYTES;
+    }
+}
+
+/// Whether jemalloc is built with pages of 4 KiB here.
+const LARGE_BLOCKS_OWN_THEIR_PAGES: bool = cfg!(target_arch = "x86_64");
+
+/// The tag that a live block is charged to.
+fn owner(address: usize, shape: Shape) -> u16 {
+    let Some(word) = pages::word(address) else { return TAG_OTHER };
+    let slot = match shape {
+        Shape::Small { class } if class < FIRST_PAGED_CLASS => slot_of(class, offset_of(address)),
+        _ => 0,
+    };
+    // Acquire: see `pages::peek`.
+    match protocol::owner(Word(word.load(Acquire)), &Heap, slot) {
+        // A block that was never charged, which only a caller of `on_free` can bring.
+        0 => TAG_OTHER,
+        tag => tag,
+    }
+}
+
+/// The layout that jemalloc is asked for: as `GlobalAlloc` leaves a size of 0 undefined, it is served as 1 byte.
+#[inline]
+fn at_least_a_byte(layout: Layout) -> Layout {
+    if layout.size() > 0 {
+        return layout;
+    }
+    // SAFETY: the alignment is that of a valid layout, and one byte at it does not overflow.
+    unsafe { Layout::from_size_align_unchecked(1, layout.align()) }
+}
+
+/// `GlobalAlloc::alloc` for every layout.
+#[inline(never)]
+pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
+    // SAFETY: by the caller, and the size is not 0.
+    let block = unsafe { Jemalloc.alloc(at_least_a_byte(layout)) };
+    if !block.is_null() {
+        with_record(|record| charge(record, block, layout, None));
+    }
+    block
+}
+
+/// `GlobalAlloc::alloc_zeroed` for every layout.
+#[inline(never)]
+pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
+    // SAFETY: by the caller, and the size is not 0.
+    let block = unsafe { Jemalloc.alloc_zeroed(at_least_a_byte(layout)) };
+    if !block.is_null() {
+        with_record(|record| charge(record, block, layout, None));
+    }
+    block
+}
+
+/// `GlobalAlloc::dealloc` for every layout.
+#[inline(never)]
+pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
+    with_record(|record| credit(record, block, layout));
+    // SAFETY: by the caller; the layout is the one that the block was asked for with.
+    unsafe { Jemalloc.dealloc(block, at_least_a_byte(layout)) }
+}
+
+/// `GlobalAlloc::realloc`: the block stays charged to its owner, whoever calls; a failure changes nothing.
+#[inline(never)]
+pub(crate) unsafe fn realloc_any(block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+    let old_shape = shape_of(layout);
+    // Before the call: afterwards the slot, or the pages, may be somebody else's.
+    let tag = owner(block as usize, old_shape);
+    if let Shape::Large { usable_bytes } = old_shape {
+        leave_large(block as usize, usable_bytes, tag);
+    }
+    // SAFETY: by the caller, and neither size is 0.
+    let moved = unsafe { Jemalloc.realloc(block, at_least_a_byte(layout), new_size.max(1)) };
+    if moved.is_null() {
+        return moved;
+    }
+    with_record(|record| {
+        let counts = threads::counts(record);
+        count(counts, tag, old_shape, layout.size(), FREED);
+        // SAFETY: by the caller, `new_size` at this alignment is a valid layout.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        charge(record, moved, new_layout, Some(tag));
+    });
+    moved
+}
+
+/// Charges a block to the current region as `Ledger::alloc` would, without allocating it.
+///
+/// For callers that get blocks from jemalloc by other ways, and for signal handlers. Allocates nothing, takes no lock.
+///
+/// # Safety
+/// * `block` is a live block that jemalloc returned for `layout`, is not charged yet, and stays the caller's until
+///   [`on_free`] has been called for it.
+pub unsafe fn on_alloc(block: *mut u8, layout: Layout) {
+    with_record(|record| charge(record, block, layout, None));
+}
+
+/// Credits the region that a block is charged to as `Ledger::dealloc` would, without freeing it.
+///
+/// # Safety
+/// * `block` is live and was charged with `layout`, by the `Ledger` or by [`on_alloc`], and not credited since.
+pub unsafe fn on_free(block: *mut u8, layout: Layout) {
+    with_record(|record| credit(record, block, layout));
+}
+
+/// The index of the region that a live block is charged to. A few loads.
+///
+/// For a block that was never charged the answer is that of `~other`, or whatever its page says.
+pub fn block_owner(block: *const u8, layout: Layout) -> usize {
+    usize::from(owner(block as usize, shape_of(layout))) - 1
+}

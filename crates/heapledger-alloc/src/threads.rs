@@ -1,0 +1,93 @@
+//! Registration and teardown of threads, and what a forked child must forget.
+
+use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use core::sync::atomic::{AtomicU32, AtomicUsize, fence};
+
+use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
+
+use crate::counters::{self, Counts};
+
+/// Threads that have a slot now. `protocol::flip` depends on how it is ordered.
+pub(crate) static REGISTERED: AtomicUsize = AtomicUsize::new(0);
+
+/// The pthread key whose destructor tells us that a thread ends; 0 = not made, 1 = being made or refused, else key + 2.
+static KEY: AtomicU32 = AtomicU32::new(0);
+
+/// Where the calling thread counts; registers it at its first operation.
+pub(crate) fn counts(record: &ThreadRecord) -> Counts {
+    if record.state() == State::New {
+        register(record);
+    }
+    // SAFETY: the record's base is null or the set that this thread took.
+    unsafe { Counts::of(record.base()) }
+}
+
+#[cold]
+fn register(record: &ThreadRecord) {
+    mark_installed();
+    // Until it is attached the thread uses the shared counters: a signal handler that comes in between must not
+    // register the thread a second time, and what the C library allocates for us must not either.
+    record.detach(State::Shared);
+    let Some(key) = key() else {
+        // Perhaps next time: another thread is making the key.
+        record.detach(State::New);
+        return;
+    };
+    let base = counters::take_slot();
+    if base.is_null() {
+        return;
+    }
+    // SAFETY: the key was made by `key`; the value is only handed to our destructor.
+    if unsafe { libc::pthread_setspecific(key, base.cast()) } != 0 {
+        // SAFETY: nobody counted in the slot yet.
+        unsafe { counters::release_slot(base) };
+        return;
+    }
+    REGISTERED.fetch_add(1, SeqCst);
+    // Pairs with the fence in `protocol::flip`: it sees us counted, or we see the page that it is clearing.
+    fence(SeqCst);
+    record.attach(base);
+}
+
+/// Runs when the thread ends, after Rust's thread-local destructors. Later operations use the shared counters.
+unsafe extern "C" fn unregister(base: *mut libc::c_void) {
+    with_record(|record| record.detach(State::Shared));
+    // Release: the flips of a thread that is alone again see the rows that this one wrote.
+    REGISTERED.fetch_sub(1, Release);
+    // SAFETY: the value of the key is the slot that this thread took, and the record has just been detached from it.
+    unsafe { counters::release_slot(base.cast()) };
+}
+
+/// Makes the key once. A thread that comes while another makes it goes without a slot rather than wait: that other
+/// thread may not exist any more, in a forked child.
+fn key() -> Option<libc::pthread_key_t> {
+    let seen = KEY.load(Relaxed);
+    if seen >= 2 {
+        return Some(seen - 2);
+    }
+    if seen == 1 || KEY.compare_exchange(0, 1, Relaxed, Relaxed).is_err() {
+        return None;
+    }
+    let mut key: libc::pthread_key_t = 0;
+    // SAFETY: `key` is a valid place, and the destructor has the right type.
+    if unsafe { libc::pthread_key_create(&raw mut key, Some(unregister)) } != 0 {
+        return None;
+    }
+    // SAFETY: the handler only stores to atomics.
+    unsafe { libc::pthread_atfork(None, None, Some(after_fork_in_child)) };
+    // Relaxed: the key's value is all there is to it.
+    KEY.store(key.checked_add(2)?, Relaxed);
+    Some(key)
+}
+
+/// Only the forking thread lives on in the child: the others' slots may be used again.
+unsafe extern "C" fn after_fork_in_child() {
+    with_record(|record| {
+        counters::release_all_but(record.base());
+        REGISTERED.store(usize::from(!record.base().is_null()), Relaxed);
+    });
+}
+
+pub(crate) fn registered() -> usize {
+    REGISTERED.load(Relaxed)
+}

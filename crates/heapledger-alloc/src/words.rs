@@ -1,0 +1,117 @@
+//! What one 64-bit word says of one page.
+//!
+//! ```text
+//! bits  0..13   tag of the region whose blocks start here; 0 = none yet      (pure)
+//! bit  14       CLEARING: somebody is about to turn a mixed page into a pure one
+//! bit  15       MIXED: bits 0..13 hold twice the size class instead, the owners are in the row
+//! bits 16..21   what the bits above mean: the class of the row, or TAIL
+//! bits 22..63   address of the row / 32, or, with TAIL, the tag of the block that ends here
+//! ```
+//! Everything about a page is in one word, so each transition is one compare-and-swap.
+
+/// Bits of a tag.
+pub(crate) const TAG_BITS: u32 = 14;
+const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
+const CLEARING: u64 = 1 << 14;
+const MIXED: u64 = 1 << 15;
+const KIND_SHIFT: u32 = 16;
+const KIND_MASK: u64 = 0x3f;
+const KIND_TAIL: u64 = 62;
+const REST_SHIFT: u32 = 22;
+/// Rows are aligned to this many bytes.
+pub(crate) const ROW_ALIGN_BYTES: usize = 32;
+const ROW_SHIFT: u32 = 5;
+
+/// A row of owners, one entry per slot of a mixed page; the number is its address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Row(pub(crate) usize);
+
+/// A page's word, by value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Word(pub(crate) u64);
+
+impl Word {
+    /// What a page has that no block was ever charged in.
+    pub(crate) const VIRGIN: Word = Word(0);
+
+    /// All blocks that start here belong to one region.
+    pub(crate) const fn pure(tag: u16) -> Word {
+        Word(tag as u64)
+    }
+
+    /// The owners of the blocks that start here are in `row`.
+    #[inline]
+    pub(crate) const fn mixed(class: usize, row: Row) -> Word {
+        Word(MIXED | (2 * class as u64) | (class as u64) << KIND_SHIFT | ((row.0 >> ROW_SHIFT) as u64) << REST_SHIFT)
+    }
+
+    /// The low 16 bits: equal to a tag exactly when the page is pure and that region's.
+    #[inline(always)]
+    pub(crate) const fn low(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// The low bits of a page that is mixed, with a row of this class, and not being cleared.
+    #[inline(always)]
+    pub(crate) const fn mixed_low(pair: u8) -> u16 {
+        MIXED as u16 | pair as u16
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_mixed(self) -> bool {
+        self.0 & MIXED != 0
+    }
+
+    pub(crate) const fn is_clearing(self) -> bool {
+        self.0 & CLEARING != 0
+    }
+
+    /// The region whose blocks start here, for a page that is not mixed.
+    #[inline(always)]
+    pub(crate) const fn tag(self) -> u16 {
+        (self.0 & TAG_MASK) as u16
+    }
+
+    const fn kind(self) -> u64 {
+        self.0 >> KIND_SHIFT & KIND_MASK
+    }
+
+    /// The row and its class, if the page has one; a pure page may still have the row of when it was mixed.
+    pub(crate) const fn row(self) -> Option<(usize, Row)> {
+        if self.kind() == KIND_TAIL || self.0 >> REST_SHIFT == 0 {
+            return None;
+        }
+        Some((self.kind() as usize, self.row_unchecked()))
+    }
+
+    /// The row of a page that is known to have one.
+    #[inline(always)]
+    pub(crate) const fn row_unchecked(self) -> Row {
+        Row(((self.0 >> REST_SHIFT) << ROW_SHIFT) as usize)
+    }
+
+    /// The region of the block that began on an earlier page and ends in this one, if it was recorded.
+    pub(crate) const fn tail(self) -> Option<u16> {
+        if self.kind() == KIND_TAIL { Some((self.0 >> REST_SHIFT) as u16) } else { None }
+    }
+
+    /// The same page, being cleared.
+    pub(crate) const fn clearing(self) -> Word {
+        Word(self.0 | CLEARING)
+    }
+
+    /// The same page, no longer being cleared.
+    pub(crate) const fn not_clearing(self) -> Word {
+        Word(self.0 & !CLEARING)
+    }
+
+    /// The same page and row, with all blocks of one region.
+    pub(crate) const fn purified(self, tag: u16) -> Word {
+        Word(self.0 & !(MIXED | CLEARING | TAG_MASK) | tag as u64)
+    }
+
+    /// A page in which a block of `start` begins (0 for none) and one of `tail` ends.
+    pub(crate) const fn with_tail(start: u16, tail: u16) -> Word {
+        Word(start as u64 | KIND_TAIL << KIND_SHIFT | (tail as u64) << REST_SHIFT)
+    }
+}

@@ -1,0 +1,38 @@
+//! A cell that is written once and then shared for ever, without a lock that a forked child could find held.
+
+use core::ptr::null_mut;
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering::{Acquire, Release};
+
+/// Null until set; afterwards a reference that lives as long as the process.
+pub(crate) struct OnceRef<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync + 'static> OnceRef<T> {
+    pub(crate) const fn new() -> Self {
+        OnceRef(AtomicPtr::new(null_mut()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&'static T> {
+        // Acquire pairs with the Release of `set` and `publish`: who sees the pointer sees what it points to.
+        // SAFETY: the pointer is null or came from a `&'static T` or a leaked `Box<T>`, and is never freed or changed.
+        unsafe { self.0.load(Acquire).as_ref() }
+    }
+
+    /// Remembers a reference; a later call with the same or another one is harmless.
+    pub(crate) fn set(&self, value: &'static T) {
+        self.0.store(core::ptr::from_ref(value).cast_mut(), Release);
+    }
+
+    /// Publishes `value` unless the cell is taken, in which case it is handed back.
+    pub(crate) fn publish(&self, value: Box<T>) -> Result<&'static T, Box<T>> {
+        let raw = Box::into_raw(value);
+        // AcqRel: Release for what `get` promises, Acquire so that the loser may look at the winner's value.
+        match self.0.compare_exchange(null_mut(), raw, Release, Acquire) {
+            // SAFETY: `raw` came from a Box that nobody will free: it is now owned by the cell for ever.
+            Ok(_) => Ok(unsafe { &*raw }),
+            // SAFETY: `raw` came from `Box::into_raw` above and was not published.
+            Err(_) => Err(unsafe { Box::from_raw(raw) }),
+        }
+    }
+}

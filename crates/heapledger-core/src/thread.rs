@@ -1,0 +1,182 @@
+//! The one record per thread: what the allocator compares, and which counters it adds to.
+//!
+//! Written by guards (this crate) and by registration and teardown (`heapledger-alloc`); read on every allocation. Only
+//! its own thread and that thread's signal handlers touch it, so every access is `Relaxed`: a thread always sees its
+//! own writes in order, and a handler is ordered by the compiler fences in `guard.rs`.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32};
+
+/// How many regions a process can name, the three of ours (`~untagged`, `~other`, `~ledger`) included.
+///
+/// Bounded by address space: each thread maps [`COUNTER_STRIDE_BYTES`] per region and touches only those it uses.
+pub const MAX_REGIONS: usize = 4608;
+
+/// Bytes of counters per (thread, region).
+pub const COUNTER_STRIDE_BYTES: usize = 640;
+
+/// A tag that no page carries: while a thread has it, each of its operations takes the slow path.
+pub const TAG_NEVER: u16 = 0x7fff;
+
+/// Guards nested deeper than this keep their predecessor themselves (see `guard.rs`).
+pub(crate) const STACK_ENTRIES: usize = 64;
+
+/// An entry of the guard stack whose guard was dropped while others lay on top of it.
+pub(crate) const TOMBSTONE: u16 = 0;
+
+/// The tag of `~untagged`, which is in force outside every guard.
+pub(crate) const TAG_UNTAGGED: u16 = 1;
+
+/// Whether the allocator knows this thread.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum State {
+    /// No allocation of this thread has been seen.
+    New = 0,
+    /// The thread has counters of its own.
+    Registered = 1,
+    /// The thread is being torn down, or its counters could not be mapped: it uses the shared ones.
+    Shared = 2,
+}
+
+/// The record. `tag` and `counters` come first: they are what the fast path reads.
+#[repr(C)]
+pub struct ThreadRecord {
+    tag: AtomicU16,
+    /// Or-ed into each tag: 0 when registered, [`TAG_NEVER`] otherwise, so that entering needs no branch.
+    gate: AtomicU16,
+    pub(crate) depth: AtomicU32,
+    counters: AtomicPtr<u8>,
+    base: AtomicPtr<u8>,
+    state: AtomicU8,
+    pub(crate) epoch: AtomicU16,
+    pub(crate) deep_tag: AtomicU16,
+    pub(crate) deep_live: AtomicU32,
+    pub(crate) stack: [AtomicU16; STACK_ENTRIES],
+}
+
+impl ThreadRecord {
+    const fn new() -> Self {
+        ThreadRecord {
+            tag: AtomicU16::new(TAG_NEVER),
+            gate: AtomicU16::new(TAG_NEVER),
+            depth: AtomicU32::new(0),
+            counters: AtomicPtr::new(core::ptr::null_mut()),
+            base: AtomicPtr::new(core::ptr::null_mut()),
+            state: AtomicU8::new(State::New as u8),
+            epoch: AtomicU16::new(0),
+            deep_tag: AtomicU16::new(TAG_UNTAGGED),
+            deep_live: AtomicU32::new(0),
+            stack: [const { AtomicU16::new(TOMBSTONE) }; STACK_ENTRIES],
+        }
+    }
+
+    /// The tag that pages of the current region carry, or [`TAG_NEVER`].
+    #[inline(always)]
+    pub fn tag(&self) -> u16 {
+        self.tag.load(Relaxed)
+    }
+
+    /// This thread's counters of the current region; meaningful only while `tag()` is not [`TAG_NEVER`].
+    #[inline(always)]
+    pub fn counters(&self) -> *mut u8 {
+        self.counters.load(Relaxed)
+    }
+
+    /// This thread's counters of the region with tag 0; null while it has none of its own.
+    #[inline(always)]
+    pub fn base(&self) -> *mut u8 {
+        self.base.load(Relaxed)
+    }
+
+    /// Whether the allocator knows this thread.
+    #[inline]
+    pub fn state(&self) -> State {
+        match self.state.load(Relaxed) {
+            0 => State::New,
+            1 => State::Registered,
+            _ => State::Shared,
+        }
+    }
+
+    /// The tag of the region in force, whether or not the thread is registered.
+    #[inline]
+    pub fn region_tag(&self) -> u16 {
+        match self.depth.load(Relaxed) as usize {
+            0 => TAG_UNTAGGED,
+            depth if depth <= STACK_ENTRIES => self.stack[depth - 1].load(Relaxed),
+            _ => self.deep_tag.load(Relaxed),
+        }
+    }
+
+    /// Puts the region with `tag` in force. Two stores: the allocator reads nothing else.
+    #[inline(always)]
+    pub(crate) fn apply(&self, tag: u16) {
+        let counters = self.base.load(Relaxed).wrapping_add(tag as usize * COUNTER_STRIDE_BYTES);
+        self.counters.store(counters, Relaxed);
+        self.tag.store(tag | self.gate.load(Relaxed), Relaxed);
+    }
+
+    /// Gives the thread counters of its own. Called by the allocator, on the thread itself.
+    pub fn attach(&self, base: *mut u8) {
+        self.base.store(base, Relaxed);
+        self.gate.store(0, Relaxed);
+        self.state.store(State::Registered as u8, Relaxed);
+        self.apply(self.region_tag());
+    }
+
+    /// Takes the thread's counters away; from now on every operation takes the slow path, which uses the shared ones if
+    /// `state` is [`State::Shared`], or registers the thread if it is [`State::New`]. Called by the allocator.
+    pub fn detach(&self, state: State) {
+        self.tag.store(TAG_NEVER, Relaxed);
+        self.gate.store(TAG_NEVER, Relaxed);
+        self.state.store(state as u8, Relaxed);
+        self.base.store(core::ptr::null_mut(), Relaxed);
+    }
+}
+
+std::thread_local! {
+    // A constant without Drop: access is one offset from the thread pointer, and works in every phase of teardown.
+    static RECORD: ThreadRecord = const { ThreadRecord::new() };
+}
+
+/// Runs `f` on the calling thread's record.
+#[inline(always)]
+pub fn with_record<R>(f: impl FnOnce(&ThreadRecord) -> R) -> R {
+    RECORD.with(f)
+}
+
+const UNKNOWN: u8 = 0;
+const ABSENT: u8 = 1;
+const PRESENT: u8 = 2;
+
+/// Monotonic but for ABSENT → PRESENT, and a guess of ABSENT only costs tags, never a wrong balance.
+static INSTALLED: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+/// Called by the allocator when it is first used as the program's allocator.
+pub fn mark_installed() {
+    if INSTALLED.load(Relaxed) != PRESENT {
+        INSTALLED.store(PRESENT, Release);
+    }
+}
+
+/// Whether a `heapledger::Ledger` is this program's global allocator.
+///
+/// The first call makes one allocation to find out; later calls are a load. `false` means that regions are no-ops and
+/// that every figure of the ledger is unknown: declare `#[global_allocator] static LEDGER: heapledger::Ledger =
+/// heapledger::Ledger::new();` in the program.
+#[inline]
+pub fn is_installed() -> bool {
+    match INSTALLED.load(Acquire) {
+        PRESENT => true,
+        ABSENT => false,
+        _ => probe(),
+    }
+}
+
+#[cold]
+fn probe() -> bool {
+    drop(core::hint::black_box(Box::new(core::hint::black_box(0_u8))));
+    // Only UNKNOWN gives way to ABSENT: if the probe, or another thread, reached a Ledger, PRESENT stays.
+    INSTALLED.compare_exchange(UNKNOWN, ABSENT, Relaxed, Acquire).unwrap_or_else(|seen| seen) == PRESENT
+}
