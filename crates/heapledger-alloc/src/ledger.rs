@@ -5,7 +5,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use heapledger_core::thread::with_record;
 use tikv_jemallocator::Jemalloc;
 
-use crate::classes::{PAGE_BYTES, PAIR_OF_EIGHTH, QUANTUM_BYTES};
+use crate::classes::{PAGE_BYTES, PAIR_OF_EIGHTH, QUANTUM_BYTES, eighth};
 use crate::counters::count_small;
 use crate::pages;
 use crate::slow;
@@ -45,7 +45,7 @@ fn is_fast(layout: Layout) -> bool {
 #[inline(always)]
 fn pair_of(size: usize) -> u8 {
     // SAFETY: `is_fast` admits sizes up to a page, and the table has an entry for each eighth of one.
-    unsafe { *PAIR_OF_EIGHTH.get_unchecked(size.div_ceil(8)) }
+    unsafe { *PAIR_OF_EIGHTH.get_unchecked(eighth(size)) }
 }
 
 // SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around

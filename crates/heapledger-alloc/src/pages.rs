@@ -29,29 +29,41 @@ static LEAVES: AtomicUsize = AtomicUsize::new(0);
 /// The word of the page that `address` lies in, if its GiB has a leaf.
 #[inline(always)]
 pub(crate) fn word(address: usize) -> Option<&'static AtomicU64> {
-    let index = address >> LEAF_SHIFT;
-    debug_assert!(index < ROOT_ENTRIES);
-    // SAFETY: addresses of user space are below 2^ADDRESS_BITS, and callers pass addresses of blocks, or null.
-    let entry = unsafe { ROOT.get_unchecked(index) };
-    // Acquire is free on x86; it pairs with the publication of the leaf, whose zeroes the kernel wrote.
-    let biased = entry.load(Acquire);
-    if biased as usize <= REFUSED {
-        return None;
-    }
-    let place = biased.wrapping_add(address >> PAGE_SHIFT);
-    // SAFETY: the entry is a leaf minus its first page's offset, so `place` is the word of this page inside the leaf,
-    // which is mapped, zeroed and never unmapped.
-    Some(unsafe { &*place })
+    let biased = entry(address).load(Acquire);
+    // SAFETY: `word_at` is asked only for entries that are leaves.
+    if biased as usize <= REFUSED { None } else { Some(unsafe { word_at(biased, address) }) }
 }
 
 /// The value of the page's word; a page without one reads as virgin.
 #[inline(always)]
 pub(crate) fn peek(address: usize) -> Word {
-    match word(address) {
-        // Acquire: who sees a row in the word sees what it was filled with.
-        Some(word) => Word(word.load(Acquire)),
-        None => Word::VIRGIN,
+    let biased = entry(address).load(Acquire);
+    if biased as usize <= REFUSED {
+        return Word::VIRGIN;
     }
+    // SAFETY: the entry is neither null nor REFUSED.
+    let word = unsafe { word_at(biased, address) };
+    // Acquire: who sees a row in the word sees what it was filled with. Free on x86, like that of the entry above, which
+    // pairs with the leaf's publication.
+    Word(word.load(Acquire))
+}
+
+#[inline(always)]
+fn entry(address: usize) -> &'static AtomicPtr<AtomicU64> {
+    let index = address >> LEAF_SHIFT;
+    debug_assert!(index < ROOT_ENTRIES);
+    // SAFETY: addresses of user space are below 2^ADDRESS_BITS, and callers pass addresses of blocks, or null.
+    unsafe { ROOT.get_unchecked(index) }
+}
+
+/// # Safety
+/// * `biased` is the entry of `address` in `ROOT`, and a leaf.
+#[inline(always)]
+unsafe fn word_at(biased: *mut AtomicU64, address: usize) -> &'static AtomicU64 {
+    let place = biased.wrapping_add(address >> PAGE_SHIFT);
+    // SAFETY: by the caller, `biased` is a leaf minus its first page's offset, so `place` is the word of this page inside
+    // the leaf, which is mapped, zeroed and never unmapped.
+    unsafe { &*place }
 }
 
 /// As `word`, but makes the leaf if it is missing; `None` when memory for it was refused, now or ever before.

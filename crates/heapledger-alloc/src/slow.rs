@@ -10,8 +10,8 @@ use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord, with_record};
 use tikv_jemallocator::Jemalloc;
 
 use crate::classes::{
-    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, Shape, needs_no_flag, slot_of,
-    slots_in_page,
+    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, Shape, eighth, needs_no_flag,
+    slot_of, slots_in_page,
 };
 use crate::counters::count_small;
 use crate::counters::{Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES};
@@ -43,7 +43,7 @@ fn offset_of(address: usize) -> usize {
 pub(crate) fn charge_small(block: *mut u8, size: usize) {
     with_record(|record| {
         let address = block as usize;
-        let pair = PAIR_OF_EIGHTH[size.div_ceil(8)];
+        let pair = PAIR_OF_EIGHTH[eighth(size)];
         let word = pages::peek(address);
         let tag = record.tag();
         if word.low() != Word::mixed_low(pair) || record.base().is_null() {
@@ -77,7 +77,7 @@ fn charge_cold(record: &ThreadRecord, address: usize, size: usize) {
         return;
     }
     let counts = threads::counts(record);
-    let class = usize::from(PAIR_OF_EIGHTH[size.div_ceil(8)]) / 2;
+    let class = usize::from(PAIR_OF_EIGHTH[eighth(size)]) / 2;
     let tag = enter_small(address, class, record.region_tag());
     count(counts, tag, Shape::Small { class }, size, ALLOCATED);
 }
@@ -90,7 +90,7 @@ fn charge_cold(record: &ThreadRecord, address: usize, size: usize) {
 pub(crate) unsafe fn free_small(block: *mut u8, size: usize) {
     with_record(|record| {
         let address = block as usize;
-        let pair = PAIR_OF_EIGHTH[size.div_ceil(8)];
+        let pair = PAIR_OF_EIGHTH[eighth(size)];
         let word = pages::peek(address);
         let tag = protocol::owner(word, &Heap, slot_of(usize::from(pair) / 2, offset_of(address)));
         let base = record.base();
@@ -111,7 +111,7 @@ pub(crate) unsafe fn free_small(block: *mut u8, size: usize) {
 #[inline(never)]
 fn credit_cold(record: &ThreadRecord, address: usize, size: usize) {
     let counts = threads::counts(record);
-    let class = usize::from(PAIR_OF_EIGHTH[size.div_ceil(8)]) / 2;
+    let class = usize::from(PAIR_OF_EIGHTH[eighth(size)]) / 2;
     let shape = Shape::Small { class };
     count(counts, owner(address, shape), shape, size, FREED);
 }
