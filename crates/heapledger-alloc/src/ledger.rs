@@ -5,7 +5,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use heapledger_core::thread::with_record;
 use tikv_jemallocator::Jemalloc;
 
-use crate::classes::{PAGE_BYTES, PAIR_OF_EIGHTH, QUANTUM_BYTES, eighth};
+use crate::classes::{PAGE_BYTES, QUANTUM_BYTES};
 use crate::counters::count_small;
 use crate::pages;
 use crate::slow;
@@ -41,13 +41,6 @@ fn is_fast(layout: Layout) -> bool {
     layout.align() <= QUANTUM_BYTES && layout.size().wrapping_sub(layout.align()) <= PAGE_BYTES - QUANTUM_BYTES
 }
 
-/// Twice the size class.
-#[inline(always)]
-fn pair_of(size: usize) -> u8 {
-    // SAFETY: `is_fast` admits sizes up to a page, and the table has an entry for each eighth of one.
-    unsafe { *PAIR_OF_EIGHTH.get_unchecked(eighth(size)) }
-}
-
 // SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around
 // it neither unwinds nor touches the blocks' memory.
 unsafe impl GlobalAlloc for Ledger {
@@ -63,10 +56,13 @@ unsafe impl GlobalAlloc for Ledger {
         with_record(|record| {
             // Null has no page word either, so it needs no test of its own here.
             if pages::peek(block as usize).low() == record.tag() {
+                // SAFETY: `is_fast` admits sizes up to a page.
+                let pair = unsafe { slow::pair_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair_of(size), 0, size) };
+                unsafe { count_small(record.counters(), pair, 0, size) };
             } else {
-                slow::charge_small(block, size);
+                // SAFETY: jemalloc returned the block for this size, or null.
+                unsafe { slow::charge_small(block, size) };
             }
         });
         block
@@ -81,8 +77,10 @@ unsafe impl GlobalAlloc for Ledger {
         let size = layout.size();
         with_record(|record| {
             if pages::peek(block as usize).low() == record.tag() {
-                // SAFETY: as in `alloc`.
-                unsafe { count_small(record.counters(), pair_of(size), 1, size) };
+                // SAFETY: `is_fast` admits sizes up to a page.
+                let pair = unsafe { slow::pair_of(size) };
+                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+                unsafe { count_small(record.counters(), pair, 1, size) };
                 // SAFETY: by the caller.
                 unsafe { Jemalloc.dealloc(block, layout) }
             } else {

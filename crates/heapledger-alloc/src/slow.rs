@@ -28,38 +28,49 @@ const TAG_OTHER: u16 = RegionId::OTHER.index() as u16 + 1;
 const ALLOCATED: usize = 0;
 const FREED: usize = 1;
 
+/// Twice the size class of a size up to 4 KiB.
+///
+/// # Safety
+/// * `size` is at most a page.
+#[inline(always)]
+pub(crate) unsafe fn pair_of(size: usize) -> u8 {
+    // SAFETY: by the caller; the table has an entry for each eighth of a page.
+    unsafe { *PAIR_OF_EIGHTH.get_unchecked(eighth(size)) }
+}
+
 /// Offset in its page.
 #[inline(always)]
 fn offset_of(address: usize) -> usize {
     address % PAGE_BYTES
 }
 
-/// Charges a small block that did not find its page pure and the thread's own. `size` is at most 4 KiB.
+/// Charges a small block that did not find its page pure and the thread's own.
 ///
 /// First the mixed page that already has a row of this class: by far the most frequent of these cases, and the only one
-/// that needs no atomic read-modify-write. A thread here is registered (its tag never matches otherwise, and a mixed
-/// page is told from the word alone, so the tag is tested), so `flip` cannot run beside it: see there.
+/// that needs no atomic read-modify-write. Such a thread is registered, so no `flip` runs beside it (see there).
+///
+/// # Safety
+/// * `size` is at most a page, and `block` is null or what jemalloc returned for it.
 #[inline(never)]
-pub(crate) fn charge_small(block: *mut u8, size: usize) {
-    with_record(|record| {
-        let address = block as usize;
-        let pair = PAIR_OF_EIGHTH[eighth(size)];
-        let word = pages::peek(address);
-        let tag = record.tag();
-        if word.low() != Word::mixed_low(pair) || record.base().is_null() {
-            return charge_cold(record, address, size);
-        }
-        let class = usize::from(pair) / 2;
-        let offset = offset_of(address);
-        Heap.entry(word.row_unchecked(), slot_of(class, offset)).store(tag, Relaxed);
-        // SAFETY: the thread is registered (its base is not null), so these are its own counters of the current region.
-        unsafe { count_small(record.counters(), pair, ALLOCATED, size) };
-        // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the
-        // whole page has become ours.
-        if offset + CLASS_BYTES[class] as usize >= PAGE_BYTES {
-            unmix(address, class, tag);
-        }
-    })
+pub(crate) unsafe fn charge_small(block: *mut u8, size: usize) {
+    let address = block as usize;
+    // SAFETY: by the caller.
+    let pair = unsafe { pair_of(size) };
+    let word = pages::peek(address);
+    let (tag, set, registered) = with_record(|record| (record.tag(), record.counters(), !record.base().is_null()));
+    if word.low() != Word::mixed_low(pair) || !registered {
+        return charge_cold(block, size);
+    }
+    let class = usize::from(pair) / 2;
+    let offset = offset_of(address);
+    Heap.entry(word.row_unchecked(), slot_of(class, offset)).store(tag, Relaxed);
+    // SAFETY: the thread is registered, so these are its own counters of the current region.
+    unsafe { count_small(set, pair, ALLOCATED, size) };
+    // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
+    // page has become ours.
+    if offset + CLASS_BYTES[class] as usize >= PAGE_BYTES {
+        unmix(address, class, tag);
+    }
 }
 
 #[cold]
@@ -72,48 +83,49 @@ fn unmix(address: usize, class: usize, tag: u16) {
 
 #[cold]
 #[inline(never)]
-fn charge_cold(record: &ThreadRecord, address: usize, size: usize) {
-    if address == 0 {
-        return;
+fn charge_cold(block: *mut u8, size: usize) {
+    if !block.is_null() {
+        with_record(|record| charge(record, block, unflagged(size), None));
     }
-    let counts = threads::counts(record);
-    let class = usize::from(PAIR_OF_EIGHTH[eighth(size)]) / 2;
-    let tag = enter_small(address, class, record.region_tag());
-    count(counts, tag, Shape::Small { class }, size, ALLOCATED);
 }
 
 /// Frees a small block whose page is not pure and the thread's own.
 ///
 /// # Safety
-/// * As for `GlobalAlloc::dealloc`, with a layout of `size` bytes (at most 4 KiB) and an alignment that needs no flag.
+/// * As for `GlobalAlloc::dealloc`, with a layout of `size` bytes (at most a page) and an alignment that needs no flag.
 #[inline(never)]
 pub(crate) unsafe fn free_small(block: *mut u8, size: usize) {
-    with_record(|record| {
-        let address = block as usize;
-        let pair = PAIR_OF_EIGHTH[eighth(size)];
-        let word = pages::peek(address);
-        let tag = protocol::owner(word, &Heap, slot_of(usize::from(pair) / 2, offset_of(address)));
-        let base = record.base();
-        if base.is_null() || tag == 0 {
-            return credit_cold(record, address, size);
-        }
-        let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
-        // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
-        unsafe { count_small(set, pair, FREED, size) };
-    });
-    // SAFETY: the size is that of a live block, so it is valid for a layout; alignment 1 needs no flag, as the real one.
-    let layout = unsafe { Layout::from_size_align_unchecked(size, 1) };
+    let address = block as usize;
     // SAFETY: by the caller.
-    unsafe { Jemalloc.dealloc(block, layout) }
+    let pair = unsafe { pair_of(size) };
+    let word = pages::peek(address);
+    let tag = protocol::owner(word, &Heap, slot_of(usize::from(pair) / 2, offset_of(address)));
+    let base = with_record(ThreadRecord::base);
+    if base.is_null() || tag == 0 {
+        // SAFETY: by the caller.
+        return unsafe { free_cold(block, size) };
+    }
+    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+    // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
+    unsafe { count_small(set, pair, FREED, size) };
+    // SAFETY: by the caller.
+    unsafe { Jemalloc.dealloc(block, unflagged(size)) }
 }
 
+/// # Safety
+/// * As for `free_small`.
 #[cold]
 #[inline(never)]
-fn credit_cold(record: &ThreadRecord, address: usize, size: usize) {
-    let counts = threads::counts(record);
-    let class = usize::from(PAIR_OF_EIGHTH[eighth(size)]) / 2;
-    let shape = Shape::Small { class };
-    count(counts, owner(address, shape), shape, size, FREED);
+unsafe fn free_cold(block: *mut u8, size: usize) {
+    // SAFETY: by the caller.
+    unsafe { dealloc_any(block, unflagged(size)) }
+}
+
+/// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one.
+#[inline(always)]
+fn unflagged(size: usize) -> Layout {
+    // SAFETY: the size is that of a live block, so it does not overflow when rounded up to 1.
+    unsafe { Layout::from_size_align_unchecked(size, 1) }
 }
 
 /// Where jemalloc puts a block of this layout.
