@@ -1,0 +1,125 @@
+//! Doubts: what a reader must know to trust the figures. They are printed with the figures, each with what to do.
+
+use std::borrow::Cow;
+
+use crate::{FallenNames, Flow, Readings, ThpMode};
+
+/// One doubt about a summary.
+///
+/// Why a single figure is unknown is said by that figure; a doubt concerns figures that are stated.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Doubt {
+    /// Which doubt: one of the keys of [`KINDS`].
+    pub key: Cow<'static, str>,
+    /// What is so.
+    pub says: Cow<'static, str>,
+    /// What to do about it.
+    pub remedy: Cow<'static, str>,
+}
+
+/// Every key with what it means.
+pub static KINDS: [(&str, &str); 9] = [
+    ("names_fell_to_parent", "Ids ran out; some names are charged to the region of their parent path."),
+    ("names_fell_to_other", "Ids ran out; some names are charged to `~other`."),
+    ("names_refused", "Some names were not allowed and are charged to `~other`."),
+    (
+        "refused_maps",
+        "The kernel refused the ledger memory for its tables; the blocks concerned are charged to `~other`.",
+    ),
+    ("thp_always", "The kernel gives huge pages to everybody, so resident memory exceeds what jemalloc counts."),
+    ("hpa_on", "jemalloc's huge page allocator is on, so its metadata is bounded by anonymous memory only."),
+    ("statistics_torn", "Other threads kept refreshing jemalloc's statistics while they were read."),
+    (
+        "metadata_unverified",
+        "jemalloc's figures did not fit together, so its metadata is bounded by anonymous memory only.",
+    ),
+    (
+        "traffic",
+        "Threads allocated while the readings were taken, so that figures of different sources are moments apart.",
+    ),
+];
+
+impl Doubt {
+    fn new(key: &'static str, says: impl Into<Cow<'static, str>>, remedy: &'static str) -> Self {
+        debug_assert!(KINDS.iter().any(|(known, _)| *known == key), "{key} is not in the table");
+        Self { key: key.into(), says: says.into(), remedy: remedy.into() }
+    }
+}
+
+/// The doubts that follow from the readings alone.
+pub(crate) fn of_readings(readings: &Readings) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    of_names(readings.fallen_names, &mut doubts);
+    if let Some(tables) = readings.own_tables.as_ref().ok().filter(|tables| tables.refused_maps > 0) {
+        doubts.push(Doubt::new(
+            "refused_maps",
+            format!("the kernel refused {} mappings for the ledger's tables", tables.refused_maps),
+            "raise the address space limit (ulimit -v) or the overcommit limit, then restart",
+        ));
+    }
+    if matches!(readings.system_thp, Ok(ThpMode::Always)) {
+        doubts.push(Doubt::new(
+            "thp_always",
+            "transparent huge pages are on for everybody: retained and untouched addresses can be resident",
+            "set /sys/kernel/mm/transparent_hugepage/enabled to madvise, or jemalloc's thp:never",
+        ));
+    }
+    if let Ok(jemalloc) = &readings.jemalloc {
+        if jemalloc.hpa {
+            doubts.push(Doubt::new(
+                "hpa_on",
+                "jemalloc's opt.hpa is on: its metadata has no tight bound",
+                "set hpa:false",
+            ));
+        }
+        if !jemalloc.one_epoch {
+            doubts.push(Doubt::new(
+                "statistics_torn",
+                "other threads refreshed jemalloc's statistics while they were read: they are of several moments",
+                "take summaries less often, or from one thread",
+            ));
+        }
+    }
+    if let Some(traffic) = readings.traffic_bytes.filter(|traffic| *traffic != Flow::default()) {
+        doubts.push(Doubt::new(
+            "traffic",
+            format!("while it was read, threads allocated {} and freed {} bytes", traffic.allocated, traffic.freed),
+            "nothing, if that is small; compare quiet moments if it is not",
+        ));
+    }
+    doubts
+}
+
+fn of_names(fallen: FallenNames, doubts: &mut Vec<Doubt>) {
+    let ids = "drop owned regions that are done with, or use fewer names; refused maps can be the cause too";
+    if fallen.to_parent > 0 {
+        doubts.push(Doubt::new(
+            "names_fell_to_parent",
+            format!("no id was free for {} names: they are charged to their parent path", fallen.to_parent),
+            ids,
+        ));
+    }
+    if fallen.to_other > 0 {
+        doubts.push(Doubt::new(
+            "names_fell_to_other",
+            format!("no id was free for {} names: they are charged to ~other", fallen.to_other),
+            ids,
+        ));
+    }
+    if fallen.refused > 0 {
+        doubts.push(Doubt::new(
+            "names_refused",
+            format!("{} names were not allowed: they are charged to ~other", fallen.refused),
+            "use names that are not empty, short, without control characters and without a leading ~; try_new says which",
+        ));
+    }
+}
+
+/// jemalloc's figures contradict the identity that bounds its metadata.
+pub(crate) fn metadata_unverified() -> Doubt {
+    Doubt::new(
+        "metadata_unverified",
+        "mapped - active - dirty - muzzy is no whole number of jemalloc's metadata blocks",
+        "read again while fewer threads allocate; san_guard_small and custom extent hooks cause it too",
+    )
+}

@@ -1,0 +1,263 @@
+//! JSON: one object per summary, integers only, `schema` is the version.
+//!
+//! [`Report`] is the object. It is made from a [`Summary`] and gives it back, so a saved object can be rendered again or
+//! compared. Within one `schema` keys are added and never change their meaning; readers must pass over keys they do not know.
+
+mod convert;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Summary;
+
+/// The version of the objects written here.
+pub const SCHEMA: u32 = 1;
+
+/// The word for how much was read.
+pub const DEPTH_QUICK: &str = "quick";
+
+/// One summary as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`DEPTH_QUICK`].
+    pub depth: String,
+    /// The process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The caller's name for the moment; `null` if it gave none.
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// RSS if it is exact, else `null`; then the line `rss` of `totals` says why.
+    pub rss_bytes: Option<i64>,
+    /// Kinds of memory. A full statement sums them to RSS; a summary does not.
+    pub lines: Vec<LineReport>,
+    /// Bytes that are not in RSS.
+    pub not_resident: Vec<LineReport>,
+    /// Parts of other lines.
+    pub of_which: Vec<LineReport>,
+    /// Totals that overlap the lines.
+    pub totals: Vec<LineReport>,
+    /// Retired regions that were left out because nothing of them lives.
+    pub retired_regions_omitted: u64,
+    /// Settings as they were read.
+    pub settings: BTreeMap<String, SettingReport>,
+    /// What to know before trusting the figures.
+    pub notes: Vec<NoteReport>,
+    /// How long the reading took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_ns: Option<u64>,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LineReport {
+    /// Its id in the table of lines.
+    pub id: Cow<'static, str>,
+    /// What it says.
+    #[serde(flatten)]
+    pub figure: FigureReport,
+    /// Which bytes it counts.
+    pub measure: Cow<'static, str>,
+    /// The line that contains it, for a line of `of_which`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Cow<'static, str>>,
+    /// What it is read from.
+    pub source: Cow<'static, str>,
+    /// Its parts, whose `bytes` sum to it: the regions of `live`. Left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RegionReport>,
+}
+
+/// A figure: told apart by its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FigureReport {
+    /// Exact.
+    Exact {
+        /// This many bytes.
+        bytes: i64,
+    },
+    /// An interval.
+    Within {
+        /// The lower end, inclusive.
+        at_least: i64,
+        /// The upper end, inclusive.
+        at_most: i64,
+    },
+    /// Not known.
+    Unknown {
+        /// The reason.
+        unknown: Cow<'static, str>,
+        /// What would make it known.
+        remedy: Cow<'static, str>,
+    },
+}
+
+/// One region: a part of the line `live`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RegionReport {
+    /// Its name.
+    pub id: Cow<'static, str>,
+    /// Live bytes requested, of this region alone.
+    pub bytes: i64,
+    /// Live blocks.
+    pub blocks: i64,
+    /// Live bytes of this region and of all below its path; these overlap.
+    pub subtree_bytes: i64,
+    /// Usable bytes of the live blocks.
+    pub usable_bytes: i64,
+    /// Bytes requested since the process started.
+    pub allocated_bytes: u64,
+    /// Bytes requested by the blocks that were freed.
+    pub freed_bytes: u64,
+    /// Blocks allocated since the process started.
+    pub allocated_blocks: u64,
+    /// Blocks freed.
+    pub freed_blocks: u64,
+    /// Usable bytes allocated since the process started.
+    pub allocated_usable_bytes: u64,
+    /// Usable bytes of the blocks that were freed.
+    pub freed_usable_bytes: u64,
+    /// Live blocks larger than every small size class.
+    pub large_blocks: i64,
+    /// Their usable bytes.
+    pub large_usable_bytes: i64,
+    /// Live blocks by small size class; classes without one are left out.
+    pub classes: Vec<ClassReport>,
+    /// How many regions had its id before it.
+    pub generation: u32,
+    /// Whether its owner has dropped it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
+}
+
+/// Live blocks of one size class.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassReport {
+    /// Usable bytes of one block.
+    pub usable_bytes: u32,
+    /// Live blocks.
+    pub blocks: i64,
+}
+
+/// A setting: a flag, a number, a word, or why it is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SettingReport {
+    /// On or off.
+    Flag(bool),
+    /// A number.
+    Count(i64),
+    /// A word.
+    Text(Cow<'static, str>),
+    /// Not known.
+    Unknown {
+        /// The reason.
+        unknown: Cow<'static, str>,
+        /// What would make it known.
+        remedy: Cow<'static, str>,
+    },
+}
+
+/// A doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteReport {
+    /// Its key in the table of doubts.
+    pub id: Cow<'static, str>,
+    /// What is so.
+    pub says: Cow<'static, str>,
+    /// What to do about it.
+    pub remedy: Cow<'static, str>,
+}
+
+/// Why a JSON object is not a summary of this version.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// It is no JSON, or a key is missing or of the wrong type.
+    Malformed(serde_json::Error),
+    /// It has another `schema`.
+    Schema {
+        /// The version found.
+        found: u32,
+    },
+    /// It is no summary but something of another `depth`.
+    Depth {
+        /// The word found.
+        found: String,
+    },
+    /// It names a line that this version has not.
+    Line {
+        /// The id found.
+        id: String,
+    },
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(out, "not the JSON of a summary: {error}; pass one whole object"),
+            Self::Schema { found } => {
+                write!(out, "schema {found} is not schema {SCHEMA}: read it with the version that wrote it")
+            }
+            Self::Depth { found } => write!(out, "depth {found:?} is no summary: only {DEPTH_QUICK:?} is read here"),
+            Self::Line { id } => write!(out, "line {id:?} is not in the table: read it with the version that wrote it"),
+        }
+    }
+}
+
+impl std::error::Error for JsonError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl Summary {
+    /// The summary as one line of JSON, without a line break at its end.
+    pub fn to_json(&self) -> String {
+        match serde_json::to_string(&self.to_report()) {
+            Ok(json) => json,
+            // A report has string keys only and its types refuse nothing, so this is not reached; an object that says so
+            // is better than a panic in whoever logs it.
+            Err(error) => {
+                let reason = error.to_string();
+                format!("{{\"schema\":{SCHEMA},\"depth\":{DEPTH_QUICK:?},\"error\":{reason:?}}}")
+            }
+        }
+    }
+
+    /// The object that [`Summary::to_json`] writes, to write in another format or to pick from.
+    pub fn to_report(&self) -> Report {
+        convert::to_report(self)
+    }
+
+    /// The summary that a JSON object was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if it is no such object, or one of a version that this one cannot read.
+    pub fn from_json(json: &str) -> Result<Self, JsonError> {
+        Self::from_report(serde_json::from_str(json).map_err(JsonError::Malformed)?)
+    }
+
+    /// The summary that a report was made from. Settings that this version has not are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if the report is of a version that this one cannot read.
+    pub fn from_report(report: Report) -> Result<Self, JsonError> {
+        convert::from_report(report)
+    }
+}
