@@ -92,7 +92,7 @@ struct Report {
     #[arg(long)]
     record: Vec<PathBuf>,
     /// The file with the markers `<!-- costs:begin -->` and `<!-- costs:end -->`.
-    #[arg(long)]
+    #[arg(long, default_value = "README.md")]
     readme: PathBuf,
     /// Changes nothing, and fails if the table differs from its records.
     #[arg(long)]

@@ -12,6 +12,10 @@ pub const ELAPSED_NS: &str = "elapsed_ns";
 pub const OPERATION_NS: &str = "operation_ns";
 /// Time of an engine divided by that of the plain engine in the same round.
 pub const TIME_RATIO: &str = "time_ratio";
+/// Processor time of the timed part, all threads together.
+pub const CPU_NS: &str = "cpu_ns";
+/// The same divided by that of the plain engine in the same round: the second opinion of a busy machine.
+pub const CPU_RATIO: &str = "cpu_ratio";
 /// The highest RSS of the process.
 pub const PEAK_RSS_BYTES: &str = "peak_rss_bytes";
 /// The same divided by that of the plain engine in the same round.
@@ -39,12 +43,15 @@ pub fn of(workload: &Info, series: &[Series]) -> Vec<Row> {
         let elapsed = |series: &Series| each(series, |sample| sample.elapsed_ns as f64);
         push(ELAPSED_NS, elapsed(one));
         push(OPERATION_NS, each(one, |sample| rounded(sample.elapsed_ns as f64 / sample.operations as f64)));
+        let cpu = |series: &Series| each(series, |sample| sample.cpu_ns as f64);
+        push(CPU_NS, cpu(one));
         let peak = peak_rss_bytes(one);
         push(PEAK_RSS_BYTES, peak.clone().unwrap_or_default());
         let Some(plain) = plain.filter(|plain| plain.engine != one.engine) else { continue };
         if workload.mix != Mix::Switches {
             // Without regions to enter, the plain engine's switch is an empty loop: no limit to compare with.
             push(TIME_RATIO, ratios(&elapsed(one), &elapsed(plain)));
+            push(CPU_RATIO, ratios(&cpu(one), &cpu(plain)));
         }
         if let (Some(peak), Some(plain)) = (peak, peak_rss_bytes(plain)) {
             push(PEAK_RSS_RATIO, ratios(&peak, &plain));
@@ -78,7 +85,7 @@ mod tests {
     use crate::run::Sample;
 
     fn series(engine: &'static str, rounds: &[(u64, Option<u64>)]) -> Series {
-        let sample = |&(elapsed_ns, peak_rss_bytes)| Sample { elapsed_ns, operations: 10, peak_rss_bytes };
+        let sample = |&(elapsed_ns, peak_rss_bytes)| Sample { elapsed_ns, cpu_ns: 1, operations: 10, peak_rss_bytes };
         Series { engine, samples: rounds.iter().map(sample).collect() }
     }
 
@@ -118,6 +125,6 @@ mod tests {
     fn an_engine_without_a_plain_one_beside_it_still_has_its_times() {
         let ring = workloads::info("ring").expect("it is in the list");
         let rows = of(ring, &[series("other", &[(10, Some(5))])]);
-        assert_eq!(rows.len(), 3);
+        assert_eq!(rows.len(), 4);
     }
 }

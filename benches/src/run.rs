@@ -16,6 +16,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub struct Sample {
     /// Wall-clock time of the timed part.
     pub elapsed_ns: u64,
+    /// Processor time of the timed part.
+    pub cpu_ns: u64,
     /// How many operations the timed part did.
     pub operations: u64,
     /// The process's highest RSS, or `None` where the kernel does not say.

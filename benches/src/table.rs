@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 
 use crate::record::{Record, Row};
 use crate::rows::{
-    ELAPSED_NS, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, OPERATION_NS, PEAK_RSS_BYTES, PEAK_RSS_RATIO, TIME_RATIO,
+    CPU_RATIO, ELAPSED_NS, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, OPERATION_NS, PEAK_RSS_BYTES, PEAK_RSS_RATIO,
+    TIME_RATIO,
 };
 
 const MIB: f64 = 1_048_576.0;
 
-/// One line per workload and engine: time, its ratio to plain with quartiles and extremes, peak RSS and its ratio.
+/// One line per workload and engine: time, its ratio to plain with quartiles and extremes, the ratio of
+/// processor time, peak RSS and its ratio.
 pub fn render(record: &Record) -> String {
     let mut text = format!(
-        "{:<12} {:<20} {:>8} {:>10} {:>6} {:>11} {:>11} {:>8} {:>6}\n",
-        "workload", "engine", "ms", "per op", "ratio", "quartiles", "min-max", "RSS MiB", "ratio"
+        "{:<12} {:<20} {:>8} {:>10} {:>6} {:>11} {:>11} {:>5} {:>8} {:>6}\n",
+        "workload", "engine", "ms", "per op", "ratio", "quartiles", "min-max", "cpu", "RSS MiB", "ratio"
     );
     for workload in &record.configuration.workloads {
         let mut name = workload.id.as_str();
@@ -28,7 +30,10 @@ pub fn render(record: &Record) -> String {
         }
     }
     let rounds = record.rows.iter().map(|row| row.rounds).min().unwrap_or(0);
-    let _ = writeln!(text, "medians of {rounds} rounds; ratios are to plain in the same round");
+    let _ = writeln!(
+        text,
+        "medians of {rounds} rounds; ratios are to plain in the same round; cpu: ratio of processor time"
+    );
     text
 }
 
@@ -43,10 +48,11 @@ fn cells(record: &Record, workload: &str, engine: &str) -> String {
     let quartiles = range(|row| row.lower_quartile, |row| row.upper_quartile);
     let extremes = range(|row| row.min, |row| row.max);
     format!(
-        "{:>8} {:>10} {:>6} {quartiles:>11} {extremes:>11} {:>8} {:>6}",
+        "{:>8} {:>10} {:>6} {quartiles:>11} {extremes:>11} {:>5} {:>8} {:>6}",
         median(ELAPSED_NS, 1e6, 1),
         record.median(workload, engine, OPERATION_NS).map_or(String::new(), duration),
         median(TIME_RATIO, 1.0, 3),
+        median(CPU_RATIO, 1.0, 2),
         median(PEAK_RSS_BYTES, MIB, 1),
         median(PEAK_RSS_RATIO, 1.0, 3),
     )
@@ -114,6 +120,6 @@ mod tests {
             table.contains("1.125") && table.contains("1.06-1.19") && table.contains("failed: it crashed"),
             "{table}"
         );
-        assert!(table.lines().all(|line| line.len() <= 104), "{table}");
+        assert!(table.lines().all(|line| line.len() <= 108), "{table}");
     }
 }

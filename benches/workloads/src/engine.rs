@@ -43,12 +43,13 @@ pub fn main<T: Tagger>(engine: Engine<T>) -> ExitCode {
 }
 
 fn measure<T: Tagger>(engine: Engine<T>, workload: &str, iterations: Option<u64>) -> Result<Value, String> {
-    let Outcome { elapsed_ns, operations } =
+    let Outcome { elapsed_ns, cpu_ns, operations } =
         run(workload, engine.tagger, iterations).ok_or_else(|| format!("there is no workload called {workload:?}"))?;
     Ok(json!({
         "engine": engine.id,
         "workload": workload,
         "elapsed_ns": elapsed_ns,
+        "cpu_ns": cpu_ns,
         "operations": operations,
         "peak_rss_bytes": peak_rss_bytes(),
     }))

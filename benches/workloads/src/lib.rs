@@ -19,4 +19,4 @@ pub use engine::{Engine, main};
 pub use random::Random;
 pub use registry::{WORKLOADS, info, run};
 pub use tagger::{REGIONS, Tagger, Untagged};
-pub use workload::{Info, Mix, Outcome, Workload};
+pub use workload::{Info, Mix, Outcome, Stopwatch, Workload};

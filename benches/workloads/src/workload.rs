@@ -30,28 +30,54 @@ pub enum Mix {
     Switches,
 }
 
-/// What one run measured.
+/// What one run measured of its timed part. Setting up and tearing down are not in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Wall-clock time of the timed part, in nanoseconds. Setting up and tearing down are not in it.
+    /// Wall-clock time, in nanoseconds.
     pub elapsed_ns: u64,
-    /// Operations in the timed part; [`Info::operation`] says what one is.
+    /// Processor time of all threads, in nanoseconds: what is left of a run that others kept from its processor.
+    pub cpu_ns: u64,
+    /// Operations; [`Info::operation`] says what one is.
     pub operations: u64,
 }
 
 impl Outcome {
     /// Runs and times `part`, which returns how many operations it did.
     pub fn time(part: impl FnOnce() -> u64) -> Outcome {
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let operations = part();
-        Outcome::new(start.elapsed(), operations)
+        watch.stop(operations)
+    }
+}
+
+/// Both clocks since some moment, for a timed part that is not one closure.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    cpu: Duration,
+    wall: Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Stopwatch {
+        Stopwatch { cpu: processor_time(), wall: Instant::now() }
     }
 
-    /// What a workload measured itself because one closure cannot say it.
-    pub fn new(elapsed: Duration, operations: u64) -> Outcome {
-        let elapsed_ns = u64::try_from(elapsed.as_nanos()).expect("a run ends within 584 years");
-        Outcome { elapsed_ns, operations }
+    /// What was measured until now, while `operations` were done.
+    pub fn stop(self, operations: u64) -> Outcome {
+        let elapsed = self.wall.elapsed();
+        let cpu = processor_time() - self.cpu;
+        Outcome { elapsed_ns: nanoseconds(elapsed), cpu_ns: nanoseconds(cpu), operations }
     }
+}
+
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("a process cannot have used less than no time")
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).expect("a run ends within 584 years")
 }
 
 /// A workload: deterministic, with its own random numbers, and with everything that must be allocated behind `black_box`.

@@ -83,7 +83,7 @@ pub struct BTree;
 impl Workload for BTree {
     const INFO: Info = Info {
         id: "btree",
-        about: "BTreeMap<u64, String>: 100k entries, random keys inserted or removed",
+        about: "BTreeMap from u64 to String: 100k entries, random keys inserted or removed",
         operation: "insert or remove",
         mix: Mix::Pure,
         iterations: 16,

@@ -3,9 +3,8 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
-use std::time::Instant;
 
-use crate::{Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
+use crate::{Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
 
 const OBJECTS: u32 = 100_000;
 const SMALLEST_BYTES: u32 = 16;
@@ -99,7 +98,7 @@ fn two_threads<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
     const THREADS: usize = 2;
     let total = iterations * BATCH;
     let line = Barrier::new(THREADS + 1);
-    let elapsed = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let line = &line;
             scope.spawn(move || {
@@ -111,11 +110,10 @@ fn two_threads<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
             });
         }
         line.wait();
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         line.wait();
-        start.elapsed()
-    });
-    Outcome::new(elapsed, total * THREADS as u64)
+        watch.stop(total * THREADS as u64)
+    })
 }
 
 macro_rules! ring_workload {

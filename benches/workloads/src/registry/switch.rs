@@ -12,7 +12,7 @@ pub struct Switch;
 impl Workload for Switch {
     const INFO: Info = Info {
         id: "switch",
-        about: "a region entered and left, four in turn, nothing allocated",
+        about: "a region entered and left, four in turn; untagged: the loop alone",
         operation: "enter and leave",
         mix: Mix::Switches,
         iterations: 40_000_000,
