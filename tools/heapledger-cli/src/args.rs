@@ -48,10 +48,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Bytes of weights to write when no --model is given: a whole number, plain or with KiB, MiB, GiB or TiB
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size, conflicts_with = "model")]
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size, allow_negative_numbers = true, conflicts_with = "model")]
     pub size: u64,
     /// How many requests to serve
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=MAX_REQUESTS))]
+    #[arg(long, value_name = "N", default_value_t = 200, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=MAX_REQUESTS))]
     pub requests: u32,
     /// Print one JSON object per stage, a line each, and nothing else on stdout
     #[arg(long)]

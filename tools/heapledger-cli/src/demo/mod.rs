@@ -60,11 +60,11 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
     };
     let weights = load_model(&path, cleanup, stages)?;
     let weights_bytes = weights.iter().map(|tensor| tensor.len() as u64).sum();
-    let weights_truth = || Truth::exactly("weights", weights_bytes, "the file's tensors");
+    let weights_truth = || Truth::exactly("weights", weights_bytes, "the tensors");
 
     let tokenizer = Tokenizer::build(|done| stages.progress.count("tokenizer", done as u64, WORDS as u64));
     let tokenizer_bytes = tokenizer.least_live_bytes();
-    let tokenizer_truth = || Truth::at_least("tokenizer", tokenizer_bytes, "its words twice and the tables' entries");
+    let tokenizer_truth = || Truth::at_least("tokenizer", tokenizer_bytes, "words, tables");
     stages.report("tokenizer", &[weights_truth(), tokenizer_truth()])?;
 
     let device = to_device(&weights, weights_bytes, cleanup, stages)?;
@@ -73,28 +73,28 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
 
     drop(weights);
     device.check_alive("free_weights")?;
-    stages.report("free_weights", &[Truth::exactly("weights", 0, "all tensors were dropped"), staging_truth()])?;
+    stages.report("free_weights", &[Truth::exactly("weights", 0, "dropped"), staging_truth()])?;
 
     let blocks = KvCache::blocks_for(weights_bytes);
     let mut cache = KvCache::allocate(blocks, |done| stages.progress.count("kv_cache", done as u64, blocks as u64))
         .ok_or(DemoError::CacheMemory { blocks, block_bytes: BLOCK_BYTES })?;
-    let reason = format!("{} blocks of {BLOCK_BYTES}", cache.block_count());
+    let reason = format!("{} blocks", cache.block_count());
     let cache_bytes = cache.live_bytes();
     let cache_truth = || Truth::exactly("kv_cache", cache_bytes, reason.as_str());
     device.check_alive("kv_cache")?;
     stages.report("kv_cache", &[cache_truth()])?;
 
     let sessions = serve(args.requests, &tokenizer, &mut cache, &device, stages)?;
-    let requests_truth = || Truth::exactly("request", 0, format!("all {} requests have ended", args.requests));
+    let requests_truth = || Truth::exactly("request", 0, format!("{} ended", args.requests));
     let sessions_truth = || {
-        let reason = format!("{} sessions: their list and texts", sessions.count());
+        let reason = format!("{} sessions", sessions.count());
         Truth::exactly("sessions", sessions.live_bytes(), reason)
     };
     stages.report("serve", &[requests_truth(), sessions_truth(), cache_truth(), tokenizer_truth()])?;
 
     device.finish()?;
-    let staging_truth = Truth::exactly("staging", 0, "the device has ended");
-    let weights_truth = Truth::exactly("weights", 0, "freed long ago");
+    let staging_truth = Truth::exactly("staging", 0, "device ended");
+    let weights_truth = Truth::exactly("weights", 0, "dropped");
     stages.report("done", &[weights_truth, staging_truth, cache_truth(), sessions_truth()])
 }
 
@@ -111,7 +111,7 @@ fn write_model(size_bytes: u64, cleanup: &Cleanup, stages: &mut Stages) -> Resul
     let progress = &mut stages.progress;
     MODEL_FILE.scope(|| write::write_model(&mut file, &path, &shape::transformer(size_bytes), progress))?;
     drop(file);
-    stages.report("write_model", &[Truth::exactly("model_file", 0, "its buffer was dropped")])?;
+    stages.report("write_model", &[Truth::exactly("model_file", 0, "file closed")])?;
     Ok(path)
 }
 
@@ -131,8 +131,8 @@ fn load_model(path: &Path, cleanup: &Cleanup, stages: &mut Stages) -> Result<Vec
         folder: Cleanup::parent_folder(),
         source,
     })?;
-    let reason = format!("the {tensors} tensors of the file");
-    let file_truth = Truth::exactly("model_file", 0, "the file was closed");
+    let reason = format!("{tensors} tensors");
+    let file_truth = Truth::exactly("model_file", 0, "file closed");
     stages.report("load_model", &[Truth::exactly("weights", data_bytes, reason), file_truth])?;
     Ok(weights)
 }
@@ -159,7 +159,7 @@ fn to_device<'cleanup>(
         })?;
     }
     let kept = device.verify()?;
-    stages.note(format!("the device (pid {}) answers: {kept}; that is what was sent", device.pid()));
+    stages.note(format!("device {}: {kept}, as sent", device.pid()));
     Ok(device)
 }
 

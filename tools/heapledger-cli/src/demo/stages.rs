@@ -14,7 +14,7 @@ pub struct Truth {
     pub region: &'static str,
     /// What it must hold.
     pub live: Expected,
-    /// Where that number comes from.
+    /// Where that number comes from, in a few words.
     pub reason: String,
 }
 
@@ -127,12 +127,15 @@ fn judge(stage: &'static str, truths: &[Truth], measured: &[i64]) -> Result<(), 
     }
 }
 
+/// One line of at most 80 columns, for the reasons and regions that the demo has.
 fn line(truth: &Truth, measured_bytes: i64) -> String {
-    let verdict = if truth.live.holds(measured_bytes) { "holds" } else { "DIFFERS" };
-    format!(
-        "  {}: expected {} live bytes ({}), measured {measured_bytes}: {verdict}",
-        truth.region, truth.live, truth.reason
-    )
+    let verdict = match truth.live {
+        _ if !truth.live.holds(measured_bytes) => "DIFFERS",
+        Expected::Exactly(_) => "equal",
+        Expected::AtLeast(_) => "holds",
+    };
+    let Truth { region, live, reason } = truth;
+    format!("  {region}: expected {live} B, measured {measured_bytes} B: {verdict} ({reason})")
 }
 
 /// Live requested bytes of a region and of those below it.

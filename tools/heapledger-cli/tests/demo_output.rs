@@ -1,0 +1,124 @@
+//! What the demo prints when all goes well.
+
+mod support;
+
+use serde_json::Value;
+use support::{Place, text};
+
+const STAGES: [&str; 9] =
+    ["start", "write_model", "load_model", "tokenizer", "to_device", "free_weights", "kv_cache", "serve", "done"];
+
+/// A model of a few sizes: below a page, of a slab, not a multiple of anything, and beyond jemalloc's oversize threshold.
+const TENSOR_BYTES: [usize; 6] = [1, 100, 14_336, 1_000_003, 0, 9 << 20];
+
+/// Writes it with the safetensors crate, not with the demo's own writer; returns its path and the sum of its tensors.
+fn model(place: &tempfile::TempDir) -> (String, u64) {
+    let data: Vec<Vec<u8>> = TENSOR_BYTES.iter().map(|&bytes| vec![5; bytes]).collect();
+    let views = data.iter().enumerate().map(|(index, data)| {
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::U8, vec![data.len()], data).unwrap();
+        (format!("tensor.{index}"), view)
+    });
+    let path = place.path().join("model.safetensors");
+    safetensors::tensor::serialize_to_file(views, None, &path).unwrap();
+    (path.to_str().unwrap().to_owned(), TENSOR_BYTES.iter().sum::<usize>() as u64)
+}
+
+fn json_lines(arguments: &[&str]) -> Vec<Value> {
+    let output = Place::new().run(arguments);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+    let stdout = text(&output.stdout);
+    assert!(stdout.ends_with('\n'));
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn stage_names(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["stage"].as_str().unwrap()).collect()
+}
+
+/// Live bytes of a region in one stage's object; `None` if it is not in it.
+fn live_bytes(line: &Value, region: &str) -> Option<u64> {
+    let live = line["lines"].as_array().unwrap().iter().find(|line| line["id"] == "live").unwrap();
+    live["parts"].as_array().unwrap().iter().find(|part| part["id"] == region)?["bytes"].as_u64()
+}
+
+#[test]
+fn text_has_a_header_per_stage_and_every_truth_holds() {
+    let output = Place::new().run(&["demo", "--size", "8MiB"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stderr), "", "no progress without a terminal");
+    let stdout = text(&output.stdout);
+    let headers: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("== ")?.split(',').next()).collect();
+    assert_eq!(headers, STAGES);
+    assert!(!stdout.contains("DIFFERS"));
+    assert!(stdout.matches(": equal (").count() >= 10, "{stdout}");
+}
+
+#[test]
+fn json_is_one_object_per_stage_and_nothing_else() {
+    let lines = json_lines(&["demo", "--size", "4MiB", "--json"]);
+    assert_eq!(stage_names(&lines), STAGES);
+    for line in &lines {
+        assert_eq!((&line["schema"], &line["depth"]), (&Value::from(1), &Value::from("quick")));
+        assert!(line["rss_bytes"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn the_weights_are_the_tensors_of_the_file_to_the_byte_and_then_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, sum_bytes) = model(&folder);
+    let lines = json_lines(&["demo", "--model", &path, "--json"]);
+    let expected: Vec<&str> = STAGES.into_iter().filter(|&stage| stage != "write_model").collect();
+    assert_eq!(stage_names(&lines), expected);
+    for line in &lines {
+        let weights_bytes = live_bytes(line, "weights").unwrap_or(0);
+        match line["stage"].as_str().unwrap() {
+            "load_model" | "tokenizer" | "to_device" => assert_eq!(weights_bytes, sum_bytes, "{line}"),
+            _ => assert_eq!(weights_bytes, 0, "{line}"),
+        }
+    }
+    assert!(std::path::Path::new(&path).exists(), "a model that was given must not be removed");
+}
+
+#[test]
+fn any_number_of_requests_is_served_and_their_regions_end() {
+    for requests in ["0", "1", "6000"] {
+        let lines = json_lines(&["demo", "--size", "1MiB", "--requests", requests, "--json"]);
+        let serve = lines.iter().find(|line| line["stage"] == "serve").unwrap();
+        let parts = serve["lines"].as_array().unwrap().iter().find(|line| line["id"] == "live").unwrap();
+        let requests_live = parts["parts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|part| part["id"].as_str().unwrap().starts_with("request") && part["bytes"] != Value::from(0));
+        assert_eq!(requests_live.count(), 0, "{serve}");
+    }
+}
+
+#[test]
+fn the_model_written_is_the_same_every_time() {
+    let answers: Vec<String> = (0..2)
+        .map(|_| {
+            let output = Place::new().run(&["demo", "--size", "1MiB", "--requests", "0"]);
+            let stdout = text(&output.stdout);
+            stdout.lines().find_map(|line| Some(line.split_once("crc32 ")?.1.to_owned())).unwrap()
+        })
+        .collect();
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn help_and_version_say_what_there_is_and_hide_what_is_internal() {
+    let place = Place::new();
+    let help = place.run(&["--help"]);
+    assert!(help.status.success());
+    let help = text(&help.stdout);
+    assert!(help.contains("demo") && help.contains("Exit codes") && !help.contains("device"), "{help}");
+    let demo = text(&place.run(&["demo", "--help"]).stdout);
+    for option in ["--model", "--size", "--requests", "--json", "256MiB", "200"] {
+        assert!(demo.contains(option), "{demo}");
+    }
+    let version = place.run(&["--version"]);
+    assert_eq!(text(&version.stdout), format!("heapledger {}\n", env!("CARGO_PKG_VERSION")));
+}
