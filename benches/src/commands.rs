@@ -123,7 +123,14 @@ fn chosen_engines(ids: &[String]) -> Result<Vec<&'static Engine>, String> {
 }
 
 fn built(choice: &Choice) -> Result<Vec<Built>, String> {
-    chosen_engines(&choice.engines)?.into_iter().map(engines::build).collect()
+    let built: Vec<Built> =
+        chosen_engines(&choice.engines)?.into_iter().map(engines::build).collect::<Result<_, _>>()?;
+    for id in engines::unlike_plain(&built) {
+        eprintln!(
+            "note: {id} has another jemalloc than plain (version, build flags or options): a ratio measures that too"
+        );
+    }
+    Ok(built)
 }
 
 /// The first Ctrl-C asks for an end that keeps what was measured; the second one ends at once.

@@ -81,6 +81,19 @@ pub fn build(engine: &'static Engine) -> Result<Built, String> {
     Ok(Built { engine, program, allocator })
 }
 
+/// The ledger's engines among `built` whose jemalloc is not the plain one's in version, build flags or options. The record says in
+/// what; an engine that is there to run another jemalloc is not meant.
+pub fn unlike_plain(built: &[Built]) -> Vec<&'static str> {
+    let Some(plain) = built.iter().find(|built| built.engine.id == PLAIN) else { return Vec::new() };
+    let wraps_it = |built: &&Built| built.engine.package == "heapledger-bench-heapledger";
+    built
+        .iter()
+        .filter(wraps_it)
+        .filter(|built| built.allocator != plain.allocator)
+        .map(|built| built.engine.id)
+        .collect()
+}
+
 /// The path of the program called `binary` in what cargo printed, one JSON message a line.
 fn executable(messages: &[u8], binary: &str) -> Option<PathBuf> {
     messages.split(|byte| *byte == b'\n').find_map(|line| {
@@ -97,7 +110,9 @@ mod tests {
     use std::collections::HashSet;
     use std::path::PathBuf;
 
-    use super::{ENGINES, PLAIN, executable, find};
+    use serde_json::json;
+
+    use super::{Built, ENGINES, PLAIN, executable, find, unlike_plain};
 
     #[test]
     fn every_engine_has_an_id_of_its_own_and_the_first_one_is_plain() {
@@ -115,5 +130,18 @@ not json
 {"reason":"build-finished","success":true}"#;
         assert_eq!(executable(messages, "bench-x"), Some(PathBuf::from("target/release/bench-x")));
         assert_eq!(executable(messages, "bench-y"), None);
+    }
+
+    #[test]
+    fn a_ledger_over_another_jemalloc_than_the_plain_one_is_named() {
+        let built = |id, stats: bool| Built {
+            engine: find(id).expect("it is in the list"),
+            program: PathBuf::new(),
+            allocator: json!({ "config": { "stats": stats } }),
+        };
+        let alike = [built(PLAIN, true), built("heapledger-tagged", true)];
+        assert!(unlike_plain(&alike).is_empty());
+        let unlike = [built(PLAIN, false), built("heapledger-untagged", true)];
+        assert_eq!(unlike_plain(&unlike), ["heapledger-untagged"]);
     }
 }

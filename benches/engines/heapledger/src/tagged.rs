@@ -4,11 +4,11 @@
 
 use std::process::ExitCode;
 
-use heapledger_core::{Guard, Region};
+use heapledger::{Guard, Region};
 use workloads::{REGIONS, Tagger};
 
 #[global_allocator]
-static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
+static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
 
 static NAMES: [Region; REGIONS] =
     [Region::new("bench/first"), Region::new("bench/second"), Region::new("bench/third"), Region::new("bench/fourth")];

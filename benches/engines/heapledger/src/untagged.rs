@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
+static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
 
 fn main() -> ExitCode {
     workloads::main(workloads::Engine {
