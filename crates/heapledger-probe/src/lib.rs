@@ -1,0 +1,1 @@
+//! Reading the operating system and jemalloc.

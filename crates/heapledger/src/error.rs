@@ -1,0 +1,36 @@
+//! Why there is no summary at all.
+
+use std::fmt;
+
+/// Why [`quick`](crate::quick) gave no summary.
+///
+/// What merely could not be read, such as a hidden `/proc` or a jemalloc without statistics, is no error: the figures
+/// concerned are [`Unknown`](crate::Figure::Unknown), with the reason and what to do, and the rest is stated.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No [`Ledger`](crate::Ledger) is the global allocator of this program, so nothing was counted.
+    NotInstalled,
+    /// The buffer for the counters could not be allocated.
+    OutOfMemory {
+        /// Its size in bytes.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInstalled => out.write_str(
+                "heapledger::Ledger is not the global allocator of this program: declare `#[global_allocator] static \
+                 LEDGER: heapledger::Ledger = heapledger::Ledger::new();` in the binary",
+            ),
+            Self::OutOfMemory { bytes } => write!(
+                out,
+                "no memory for {bytes} bytes of counters: free some, or use heapledger::live(), which needs less"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
