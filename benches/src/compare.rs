@@ -21,11 +21,11 @@ pub struct Plan<'a> {
     pub rounds: usize,
 }
 
-/// Runs every engine on every workload in every round, and puts what was measured into `record`. Between two runs it looks
-/// whether it was `interrupted`; the rounds that are whole by then are kept.
+/// Runs every engine on every workload in every round, and puts what was measured into `record`. Between two runs it
+/// looks whether it was `interrupted`; the rounds that are whole by then are kept.
 ///
-/// The engines take turns within a round, next to each other in time and in rotating order: so a disturbance hits all, and
-/// none always runs after the same one.
+/// The engines take turns within a round, next to each other in time and in rotating order: so a disturbance hits all,
+/// and none always runs after the same one.
 pub fn run(plan: &Plan<'_>, record: &mut Record, interrupted: &AtomicBool) {
     let mut samples: Vec<Vec<Vec<Sample>>> = vec![vec![Vec::new(); plan.engines.len()]; plan.workloads.len()];
     let mut failed = HashSet::new();

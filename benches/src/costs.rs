@@ -37,12 +37,14 @@ fn origin(name: &str, record: &Record) -> String {
     let what = match record.command.as_str() {
         "instructions" => "Instructions per allocation and free, counted by callgrind (`instructions`)".to_owned(),
         _ => format!(
-            "Median of {} interleaved rounds (`compare`), quartiles in brackets, each ratio to plain jemalloc in the same round",
+            "Median of {} interleaved rounds (`compare`), quartiles in brackets; each ratio is to plain jemalloc in the \
+             same round",
             record.configuration.rounds
         ),
     };
     format!(
-        "{what}; {}, {cores} cores{host}, Linux {}, {}, commit {commit}{dirty}; every sample is in [{name}]({name}).{partial}",
+        "{what}; {}, {cores} cores{host}, Linux {}, {}, commit {commit}{dirty}; every sample is in \
+         [{name}]({name}).{partial}",
         unknown(machine.cpu.as_deref()),
         unknown(machine.kernel.as_deref()),
         unknown(record.source.rustc.as_deref().map(|rustc| rustc.split(" (").next().unwrap_or(rustc))),
@@ -140,7 +142,8 @@ pub fn update(readme: &Path, records: &[(String, Record)], check: bool) -> Resul
     match (fresh == text, check) {
         (true, _) => Ok(format!("{} agrees with its records", readme.display())),
         (false, true) => Err(format!(
-            "the cost table of {} differs from the records it names: run `cargo run --release -p heapledger-bench -- report`",
+            "the cost table of {} differs from the records it names: run \
+             `cargo run --release -p heapledger-bench -- report`",
             readme.display()
         )),
         (false, false) => {

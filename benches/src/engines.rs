@@ -17,8 +17,8 @@ pub struct Engine {
     pub id: &'static str,
     /// What it is, in one line.
     pub about: &'static str,
-    /// The package that holds it. Each is built by a cargo call of its own, so that the features which one engine asks of
-    /// jemalloc do not reach another.
+    /// The package that holds it. Each is built by a cargo call of its own, so that the features which one engine asks
+    /// of jemalloc do not reach another.
     pub package: &'static str,
     /// The binary in that package.
     pub binary: &'static str,
@@ -81,8 +81,8 @@ pub fn build(engine: &'static Engine) -> Result<Built, String> {
     Ok(Built { engine, program, allocator })
 }
 
-/// The ledger's engines among `built` whose jemalloc is not the plain one's in version, build flags or options. The record says in
-/// what; an engine that is there to run another jemalloc is not meant.
+/// The ledger's engines among `built` whose jemalloc is not the plain one's in version, build flags or options. The
+/// record says in what; an engine that is there to run another jemalloc is not meant.
 pub fn unlike_plain(built: &[Built]) -> Vec<&'static str> {
     let Some(plain) = built.iter().find(|built| built.engine.id == PLAIN) else { return Vec::new() };
     let wraps_it = |built: &&Built| built.engine.package == "heapledger-bench-heapledger";

@@ -11,8 +11,8 @@ use crate::record::{Failure, Record, Row};
 use crate::rows::{INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN};
 use crate::run::{self, Sample};
 
-/// A workload whose operation is one pair, and two lengths of it. The longer run less the shorter one is steady state alone:
-/// start-up, set-up and tear-down cancel. For `phase` it is the second fill of B.
+/// A workload whose operation is one pair, and two lengths of it. The longer run less the shorter one is steady state
+/// alone: start-up, set-up and tear-down cancel. For `phase` it is the second fill of B.
 const COUNTED: &[(&str, u64, u64)] =
     &[("loop64", 100_000, 300_000), ("ring", 1, 3), ("ring_mixed", 1, 3), ("phase", 1, 2)];
 

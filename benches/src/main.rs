@@ -1,7 +1,7 @@
 //! The benchmark harness of heapledger: what the ledger costs, as ratios to plain jemalloc.
 //!
-//! `compare` and `instructions` measure and write a record; `report` and `gates` read records. README.md beside this package
-//! says what is measured, and how to add a workload or an engine.
+//! `compare` and `instructions` measure and write a record; `report` and `gates` read records. README.md beside this
+//! package says what is measured, and how to add a workload or an engine.
 #![forbid(unsafe_code)]
 
 mod commands;

@@ -40,8 +40,8 @@ pub fn describe(program: &Path, id: &str) -> Result<Value, String> {
     Ok(told["allocator"].take())
 }
 
-/// What `command` prints, if it succeeds within the limit. It gets no environment: a variable such as `MALLOC_CONF` would change
-/// what is measured, and the length of the others moves the stack.
+/// What `command` prints, if it succeeds within the limit. It gets no environment: a variable such as `MALLOC_CONF`
+/// would change what is measured, and the length of the others moves the stack.
 pub fn output(command: &mut Command) -> Result<String, String> {
     let mut child = command
         .env_clear()
@@ -63,8 +63,8 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("it ended with {status}: {}", err.trim()))
 }
 
-/// Both outputs of `child`, or `None` if it keeps one open beyond the limit. Each is read by a thread, so that the harness sleeps
-/// and takes no processor time from what it measures.
+/// Both outputs of `child`, or `None` if it keeps one open beyond the limit. Each is read by a thread, so that the
+/// harness sleeps and takes no processor time from what it measures.
 fn collect(child: &mut Child) -> Option<(String, String)> {
     let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let deadline = std::time::Instant::now() + LIMIT;

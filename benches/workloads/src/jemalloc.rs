@@ -5,7 +5,8 @@ use tikv_jemalloc_ctl::stats_print::{Options, stats_print};
 
 /// The version, the build flags (`config`) and the run-time options (`opt`) of the jemalloc in this process.
 ///
-/// jemalloc builds tables of a few hundred KiB when it is first asked, so this is never called in a process that is measured.
+/// jemalloc builds tables of a few hundred KiB when it is first asked, so this is never called in a process that is
+/// measured.
 pub fn describe() -> Value {
     let mut options = Options::default();
     options.json_format = true;

@@ -1,8 +1,9 @@
-//! The workloads of heapledger's benchmark: the same code for every engine, so that two engines differ by their allocator alone.
+//! The workloads of heapledger's benchmark: the same code for every engine, so that two engines differ by their
+//! allocator alone.
 //!
-//! An engine is a tiny binary that sets its `#[global_allocator]` and calls [`main`] with an [`Engine`]. It runs one workload
-//! per process and prints one line of JSON. This crate knows no allocator: it enters regions through [`Tagger`], which costs
-//! nothing where the engine has no regions.
+//! An engine is a tiny binary that sets its `#[global_allocator]` and calls [`main`] with an [`Engine`]. It runs one
+//! workload per process and prints one line of JSON. This crate knows no allocator: it enters regions through
+//! [`Tagger`], which costs nothing where the engine has no regions.
 //!
 //! To add a workload, write one file with a type that implements [`Workload`], and name it twice in `registry.rs`.
 #![forbid(unsafe_code)]

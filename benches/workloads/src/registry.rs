@@ -15,8 +15,8 @@ macro_rules! registry {
         /// Every workload, in the order of the tables.
         pub const WORKLOADS: &[Info] = &[$(<$workload as Workload>::INFO),+];
 
-        /// Runs the workload called `id`, as long as it says itself where `iterations` is `None`; `None` if there is no such
-        /// workload.
+        /// Runs the workload called `id`, as long as it says itself where `iterations` is `None`; `None` if there is no
+        /// such workload.
         pub fn run<T: Tagger>(id: &str, tagger: T, iterations: Option<u64>) -> Option<Outcome> {
             $(
                 if id == <$workload as Workload>::INFO.id {

@@ -80,14 +80,15 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).expect("a run ends within 584 years")
 }
 
-/// A workload: deterministic, with its own random numbers, and with everything that must be allocated behind `black_box`.
+/// A workload: deterministic, with its own random numbers, and with everything that must be allocated behind
+/// `black_box`.
 pub trait Workload {
     /// What the workload says of itself.
     const INFO: Info;
 
     /// Sets up, runs the timed part `iterations` times over, tears down.
     ///
-    /// Twice the iterations are twice the operations of the same steady state, so that the difference of two runs cancels
-    /// everything else. A thread that the workload starts is untagged until it enters a region itself.
+    /// Twice the iterations are twice the operations of the same steady state, so that the difference of two runs
+    /// cancels everything else. A thread that the workload starts is untagged until it enters a region itself.
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome;
 }

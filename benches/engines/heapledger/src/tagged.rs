@@ -1,5 +1,5 @@
-//! Benchmark engine `heapledger-tagged`: the ledger is the allocator, and regions are entered as a program enters them, through
-//! statics and guards.
+//! Benchmark engine `heapledger-tagged`: the ledger is the allocator, and regions are entered as a program enters them,
+//! through statics and guards.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

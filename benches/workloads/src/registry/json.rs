@@ -40,7 +40,8 @@ impl Workload for Json {
     }
 }
 
-/// Documents of about 1.2 KB, each parsed in the next of four regions; 4,000 are held, and a new one replaces any of them.
+/// Documents of about 1.2 KB, each parsed in the next of four regions; 4,000 are held, and a new one replaces any of
+/// them.
 pub struct JsonMixed;
 
 impl Workload for JsonMixed {

@@ -10,7 +10,8 @@ const OBJECTS: u64 = 760_000;
 const SMALLEST_BYTES: u32 = 16;
 const LARGEST_BYTES: u32 = 512;
 
-/// Region A fills 200 MB with small objects of mixed sizes and frees all; then region B does the same, four times, timed.
+/// Region A fills 200 MB with small objects of mixed sizes and frees all; then region B does the same, four times,
+/// timed.
 pub struct Phase;
 
 impl Workload for Phase {

@@ -23,7 +23,8 @@ struct Objects {
 }
 
 impl Objects {
-    /// A full ring, already as disordered as it stays. The slots themselves are allocated in the region that is current.
+    /// A full ring, already as disordered as it stays. The slots themselves are allocated in the region that is
+    /// current.
     fn new<T: Tagger>(tagger: T, mix: Mix, thread: usize) -> Objects {
         let mut ring = Objects { slots: Vec::with_capacity(OBJECTS as usize), random: Random::new(thread as u64) };
         ring.switching(tagger, mix, thread, u64::from(OBJECTS), |ring, count| {
