@@ -21,7 +21,7 @@ pub fn render(record: &Record) -> String {
         let mut name = workload.id.as_str();
         for engine in &record.configuration.engines {
             let line = match record.failure(&workload.id, &engine.id) {
-                Some(failure) => format!("failed: {}", failure.reason),
+                Some(failure) => format!("failed: {}", first_line(&failure.reason)),
                 None => cells(record, &workload.id, &engine.id),
             };
             // Writing to a String cannot fail.
@@ -35,6 +35,11 @@ pub fn render(record: &Record) -> String {
         "medians of {rounds} rounds; ratios are to plain in the same round; cpu: ratio of processor time"
     );
     text
+}
+
+/// What fits into a table; the record has the rest.
+fn first_line(reason: &str) -> &str {
+    reason.lines().next().unwrap_or_default()
 }
 
 fn cells(record: &Record, workload: &str, engine: &str) -> String {
@@ -77,7 +82,7 @@ pub fn render_instructions(record: &Record) -> String {
                 record.row(&workload.id, &engine.id, measure).map_or(String::new(), |row| format!("{:.1}", row.median))
             };
             let line = match record.failure(&workload.id, &engine.id) {
-                Some(failure) => failure.reason.clone(),
+                Some(failure) => first_line(&failure.reason).to_owned(),
                 None => format!("{:>12} {:>12}", median(INSTRUCTIONS), median(INSTRUCTIONS_OVER_PLAIN)),
             };
             let _ = writeln!(text, "{name:<12} {:<20} {}", engine.id, line.trim_end());
@@ -111,7 +116,7 @@ mod tests {
             failures: vec![Failure {
                 workload: "btree_mixed".into(),
                 engine: "heapledger-tagged".into(),
-                reason: "it crashed".into(),
+                reason: "it crashed\nin main".into(),
             }],
             ..Record::default()
         };
