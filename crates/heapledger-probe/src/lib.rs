@@ -1,1 +1,28 @@
-//! Reading the operating system and jemalloc.
+//! What heapledger reads: the kernel's status of the process, its control group, jemalloc's statistics, and which pages of
+//! a range are resident.
+//!
+//! Everything here returns plain numbers, or a [`ReadError`] that names the file or key and says what to do. Nothing here
+//! knows the name of a region or writes a sentence about memory; nothing is ever 0 because it could not be read.
+//!
+//! Programs use the crate `heapledger`, which joins these numbers with the ledger's counters.
+//!
+//! * [`read::status()`] parses `/proc/self/status` in place, without allocating.
+//! * [`read::cgroup()`] reads the process's own control group, version 2 or 1.
+//! * [`read::stats()`] refreshes jemalloc's statistics once and reads them through cached MIBs.
+//! * [`read::resident_bytes()`] counts the resident pages of address ranges.
+//!
+//! # Forks, threads and locks
+//! No file is kept open, so a forked child never reads its parent. There is no lock of our own: facts that are found once
+//! are published by a compare-and-swap, and two threads that find them at once do the work twice. jemalloc's own lock of
+//! its control interface is taken, and jemalloc looks after it across a fork.
+//!
+//! # Platforms
+//! Linux. Elsewhere the kernel's figures are [`ReadError::NotLinux`]; jemalloc's are read everywhere.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod error;
+pub mod read;
+
+pub use error::ReadError;
