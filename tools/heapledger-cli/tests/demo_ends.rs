@@ -4,7 +4,9 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -63,15 +65,20 @@ fn ctrl_c_while_blocked_on_a_device_that_does_not_read_acts_at_once() {
 fn ctrl_c_while_blocked_on_a_reader_that_does_not_read_acts_at_once() {
     let place = Place::new();
     let (reader, writer) = std::io::pipe().unwrap();
-    // Room for the first stage, but not for all of them.
-    rustix::pipe::fcntl_setpipe_size(&writer, 8192).unwrap();
-    let mut command = place.command(&LONG);
+    // Opened anew, so that only our end does not wait.
+    let again = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let mut filler = File::options().write(true).custom_flags(nonblocking()).open(again).unwrap();
+    let mut command = place.command(&LONG_TRANSFER);
     let running = support::Running { child: command.stdout(writer).spawn().unwrap() };
+    wait_for("the model file", || place.model_file());
+    // While the model is being written: the next stage has no room in the pipe.
+    while filler.write(&[b'x'; 4096]).is_ok() {}
+    while filler.write(b"x").is_ok() {}
     wait_for("the demo to block", || is_blocked(running.pid()).then_some(()));
     send(running.pid(), Signal::INT);
     let (status, stderr) = running.end();
     assert_eq!((status.code(), stderr.as_str()), (Some(130), ""));
-    drop(reader);
+    drop((command, filler, reader));
     place.assert_empty();
 }
 
@@ -178,6 +185,10 @@ fn a_full_stderr_does_not_hide_the_exit_code() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let status = place.command(&["demo", "--model", "/no/such"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1));
+}
+
+fn nonblocking() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap()
 }
 
 /// A tmpfs mounted for one test, unmounted at its end.

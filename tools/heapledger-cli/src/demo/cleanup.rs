@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -16,6 +16,10 @@ use tempfile::TempDir;
 
 /// How long the main thread sleeps between two looks at whether the child has ended.
 const POLL_EVERY: Duration = Duration::from_millis(2);
+
+/// How long a signal waits for the main thread to leave the lock. It is held for a few system calls at most, and for the
+/// removal of a file, which takes a while for a very large one.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// Exit codes of programs ended by a signal are this plus the signal's number, by the shells' convention.
 pub const SIGNAL_EXIT_BASE: i32 = 128;
@@ -63,10 +67,8 @@ impl Cleanup {
         let shared = Arc::clone(&held);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                let mut held = lock(&shared);
-                held.stopped = true;
-                held.remove_all();
                 // The lock stays taken, so that the main thread cannot report the child's end as a failure meanwhile.
+                let _held = stop(&shared);
                 std::process::exit(SIGNAL_EXIT_BASE + signal);
             }
         })?;
@@ -157,6 +159,26 @@ impl Cleanup {
 impl Drop for Cleanup {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// Removes everything on behalf of a signal. A main thread that is stuck while it holds the lock, in a file system that does
+/// not answer, is not waited for: then the child ends with its pipe, and the folder has to stay.
+fn stop(held: &Mutex<Held>) -> Option<MutexGuard<'_, Held>> {
+    let started = Instant::now();
+    loop {
+        let mut held = match held.try_lock() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) if started.elapsed() < STUCK_AFTER => {
+                std::thread::sleep(POLL_EVERY);
+                continue;
+            }
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        held.stopped = true;
+        held.remove_all();
+        return Some(held);
     }
 }
 

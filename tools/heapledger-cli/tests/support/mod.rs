@@ -88,9 +88,13 @@ impl Running {
         }
     }
 
-    /// The device, once it was started.
+    /// The device, once it runs its own program. Before that it shares our memory and must not be stopped.
     pub fn wait_for_device(&self) -> Pid {
-        wait_for("the device", || children_of(self.child.id()).first().copied())
+        let is_device = |&child: &Pid| {
+            let arguments = std::fs::read(format!("/proc/{}/cmdline", child.as_raw_nonzero())).unwrap_or_default();
+            arguments.ends_with(b"\0device\0")
+        };
+        wait_for("the device", || children_of(self.child.id()).into_iter().find(is_device))
     }
 
     /// Waits for the end; returns exit status and stderr. The rest of stdout is read, so that it cannot block.
