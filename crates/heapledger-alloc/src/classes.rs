@@ -63,27 +63,47 @@ const fn pair_of_eighth() -> [u8; PAGE_BYTES / 8 + 1] {
     table
 }
 
-/// `ceil(2^26 / bytes)`: a multiplication in place of the division by a class size.
-///
-/// Exact for every offset below 4096, because `4096 * bytes < 2^26` for every small class (tested exhaustively).
-static RECIPROCAL: [u32; SMALL_CLASSES] = reciprocals();
+/// What the mixed path needs of a class, in one place of memory.
+pub(crate) struct Slots {
+    /// `ceil(2^26 / bytes)`: a multiplication in place of the division by a class size. Exact for every offset below
+    /// 4096, because `4096 * bytes < 2^26` for every small class (tested exhaustively).
+    reciprocal: u32,
+    /// From this offset on, no further block of the class starts in the page.
+    pub(crate) last_offset: u32,
+}
+
 const RECIPROCAL_SHIFT: u32 = 26;
 
-const fn reciprocals() -> [u32; SMALL_CLASSES] {
+/// By class.
+pub(crate) static SLOTS: [Slots; SMALL_CLASSES] = slots();
+
+const fn slots() -> [Slots; SMALL_CLASSES] {
     let classes = class_bytes();
-    let mut table = [0; SMALL_CLASSES];
+    let mut table = [const { Slots { reciprocal: 0, last_offset: 0 } }; SMALL_CLASSES];
     let mut class = 0;
     while class < SMALL_CLASSES {
-        table[class] = (1_u32 << RECIPROCAL_SHIFT).div_ceil(classes[class]);
+        let bytes = classes[class];
+        let within_page = if bytes < PAGE_BYTES as u32 { bytes } else { PAGE_BYTES as u32 };
+        let last_offset = PAGE_BYTES as u32 - within_page;
+        table[class] = Slots { reciprocal: (1_u32 << RECIPROCAL_SHIFT).div_ceil(bytes), last_offset };
         class += 1;
     }
     table
 }
 
-/// Which of the blocks that start in a page starts at `offset`: 0 for the first. Different starts have different slots.
+impl Slots {
+    /// Which of the blocks that start in a page starts at `offset`: 0 for the first. Different starts have different
+    /// slots.
+    #[inline(always)]
+    pub(crate) fn slot_of(&self, offset: usize) -> usize {
+        ((offset as u64 * u64::from(self.reciprocal)) >> RECIPROCAL_SHIFT) as usize
+    }
+}
+
+/// As [`Slots::slot_of`].
 #[inline(always)]
 pub(crate) fn slot_of(class: usize, offset: usize) -> usize {
-    ((offset as u64 * u64::from(RECIPROCAL[class])) >> RECIPROCAL_SHIFT) as usize
+    SLOTS[class].slot_of(offset)
 }
 
 /// How many blocks of a class can start in one page.

@@ -34,11 +34,36 @@ impl Ledger {
 }
 
 /// Whether the fast paths take the layout: at most a page, and an alignment that jemalloc gives to every such block.
-///
-/// The subtraction wraps for sizes below the alignment, so one compare rejects those too.
 #[inline(always)]
 fn is_fast(layout: Layout) -> bool {
-    layout.align() <= QUANTUM_BYTES && layout.size().wrapping_sub(layout.align()) <= PAGE_BYTES - QUANTUM_BYTES
+    fits(layout.size(), layout.align())
+}
+
+/// The subtraction wraps for sizes below the alignment, so one compare rejects those too.
+#[inline(always)]
+fn fits(size: usize, align: usize) -> bool {
+    align <= QUANTUM_BYTES && size.wrapping_sub(align) <= PAGE_BYTES - QUANTUM_BYTES
+}
+
+/// Charges a block to the current region: in place if its page is the region's own, else out of line.
+///
+/// # Safety
+/// * `block` is null, or what jemalloc returned for a fast layout of this size, not charged yet.
+#[inline(always)]
+unsafe fn charge(block: *mut u8, size: usize) {
+    with_record(|record| {
+        // Null has no page word either, so it needs no test of its own here.
+        let word = pages::peek(block as usize);
+        if word.low() == record.tag() {
+            // SAFETY: `is_fast` admits sizes up to a page.
+            let pair = unsafe { slow::pair_of(size) };
+            // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+            unsafe { count_small(record.counters(), pair, 0, size) };
+        } else {
+            // SAFETY: by the caller.
+            unsafe { slow::charge_small(block, size, word) };
+        }
+    });
 }
 
 // SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around
@@ -50,21 +75,10 @@ unsafe impl GlobalAlloc for Ledger {
             // SAFETY: by the caller.
             return unsafe { slow::alloc_any(layout) };
         }
-        let size = layout.size();
         // SAFETY: by the caller; `is_fast` implies a size above 0.
         let block = unsafe { Jemalloc.alloc(layout) };
-        with_record(|record| {
-            // Null has no page word either, so it needs no test of its own here.
-            if pages::peek(block as usize).low() == record.tag() {
-                // SAFETY: `is_fast` admits sizes up to a page.
-                let pair = unsafe { slow::pair_of(size) };
-                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, 0, size) };
-            } else {
-                // SAFETY: jemalloc returned the block for this size, or null.
-                unsafe { slow::charge_small(block, size) };
-            }
-        });
+        // SAFETY: jemalloc returned the block for this layout, which is fast.
+        unsafe { charge(block, layout.size()) };
         block
     }
 
@@ -76,7 +90,8 @@ unsafe impl GlobalAlloc for Ledger {
         }
         let size = layout.size();
         with_record(|record| {
-            if pages::peek(block as usize).low() == record.tag() {
+            let word = pages::peek(block as usize);
+            if word.low() == record.tag() {
                 // SAFETY: `is_fast` admits sizes up to a page.
                 let pair = unsafe { slow::pair_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
@@ -85,20 +100,33 @@ unsafe impl GlobalAlloc for Ledger {
                 unsafe { Jemalloc.dealloc(block, layout) }
             } else {
                 // SAFETY: by the caller, and `is_fast` holds.
-                unsafe { slow::free_small(block, size) }
+                unsafe { slow::free_small(block, size, word) }
             }
         });
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: by the caller.
-        unsafe { slow::alloc_zeroed_any(layout) }
+        if !is_fast(layout) {
+            // SAFETY: by the caller.
+            return unsafe { slow::alloc_zeroed_any(layout) };
+        }
+        // SAFETY: by the caller; `is_fast` implies a size above 0.
+        let block = unsafe { Jemalloc.alloc_zeroed(layout) };
+        // SAFETY: jemalloc returned the block for this layout, which is fast.
+        unsafe { charge(block, layout.size()) };
+        block
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: by the caller.
-        unsafe { slow::realloc_any(block, layout, new_size) }
+        // The alignment is a power of two, so a layout of it and the new size can be judged without making one.
+        if is_fast(layout) && fits(new_size, layout.align()) {
+            // SAFETY: by the caller.
+            unsafe { slow::realloc_small(block, layout.size(), new_size) }
+        } else {
+            // SAFETY: by the caller.
+            unsafe { slow::realloc_any(block, layout, new_size) }
+        }
     }
 }

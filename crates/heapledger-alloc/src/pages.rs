@@ -87,6 +87,25 @@ pub(crate) fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
     word(address)
 }
 
+/// Calls `each` with the word of every page that starts in `first..end`, making leaves where they are missing and may be
+/// made. `first` is a multiple of the page size.
+#[inline]
+pub(crate) fn for_each_word(first: usize, end: usize, each: impl Fn(&AtomicU64)) {
+    let mut from = first;
+    while from < end {
+        // Words of one GiB lie side by side, so the table is asked once for each.
+        let to = end.min(((from >> LEAF_SHIFT) + 1) << LEAF_SHIFT);
+        let pages = (to - from).div_ceil(PAGE_BYTES);
+        if let Some(word) = word_or_map(from) {
+            // SAFETY: all pages in `from..to` lie in the GiB of `from`, so their words lie in the leaf of `word`, which is
+            // never unmapped.
+            let words = unsafe { core::slice::from_raw_parts(word, pages) };
+            words.iter().for_each(&each);
+        }
+        from = to;
+    }
+}
+
 pub(crate) fn mapped_bytes() -> usize {
     LEAVES.load(Relaxed) * LEAF_BYTES
 }

@@ -6,12 +6,12 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use heapledger_core::RegionId;
-use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord, with_record};
+use heapledger_core::thread::{COUNTER_STRIDE_BYTES, MIXED_BIT, ThreadRecord, with_record};
 use tikv_jemallocator::Jemalloc;
 
 use crate::classes::{
-    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, Shape, eighth, needs_no_flag,
-    slot_of, slots_in_page,
+    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth,
+    needs_no_flag, slot_of, slots_in_page,
 };
 use crate::counters::count_small;
 use crate::counters::{Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES};
@@ -44,39 +44,50 @@ fn offset_of(address: usize) -> usize {
     address % PAGE_BYTES
 }
 
-/// Charges a small block that did not find its page pure and the thread's own.
+/// What the mixed path needs of a class, by twice its number.
+///
+/// # Safety
+/// * `pair` came from [`pair_of`].
+#[inline(always)]
+unsafe fn slots_of(pair: u8) -> &'static Slots {
+    // SAFETY: by the caller, `pair / 2` is a class.
+    unsafe { SLOTS.get_unchecked(usize::from(pair) / 2) }
+}
+
+/// Charges a small block that did not find its page pure and the thread's own, but the page word `word`.
 ///
 /// First the mixed page that already has a row of this class: by far the most frequent of these cases, and the only one
-/// that needs no atomic read-modify-write. Such a thread is registered, so no `flip` runs beside it (see there).
+/// that needs no atomic read-modify-write. Only a registered thread finds that, so no `flip` runs beside it (see there).
 ///
 /// # Safety
 /// * `size` is at most a page, and `block` is null or what jemalloc returned for it.
 #[inline(never)]
-pub(crate) unsafe fn charge_small(block: *mut u8, size: usize) {
-    let address = block as usize;
+pub(crate) unsafe fn charge_small(block: *mut u8, size: usize, word: Word) {
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
-    let word = pages::peek(address);
-    let (tag, set, registered) = with_record(|record| (record.tag(), record.counters(), !record.base().is_null()));
-    if word.low() != Word::mixed_low(pair) || !registered {
+    let (tag, set, mixed) = with_record(|record| (record.tag(), record.counters(), record.mixed()));
+    if word.low() != mixed | u16::from(pair) {
         return charge_cold(block, size);
     }
-    let class = usize::from(pair) / 2;
-    let offset = offset_of(address);
-    Heap.entry(word.row_unchecked(), slot_of(class, offset)).store(tag, Relaxed);
+    // SAFETY: `pair` is from `pair_of`.
+    let slots = unsafe { slots_of(pair) };
+    let offset = offset_of(block as usize);
+    Heap.entry(word.row_unchecked(), slots.slot_of(offset)).store(tag, Relaxed);
     // SAFETY: the thread is registered, so these are its own counters of the current region.
     unsafe { count_small(set, pair, ALLOCATED, size) };
     // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
     // page has become ours.
-    if offset + CLASS_BYTES[class] as usize >= PAGE_BYTES {
-        unmix(address, class, tag);
+    if offset >= slots.last_offset as usize {
+        unmix(block as usize, pair);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn unmix(address: usize, class: usize, tag: u16) {
+fn unmix(address: usize, pair: u8) {
+    let class = usize::from(pair) / 2;
     if let Some(word) = pages::word(address) {
+        let tag = with_record(ThreadRecord::tag);
         protocol::flip(word, &Heap, slots_in_page(class, offset_of(address)), tag, &REGISTERED);
     }
 }
@@ -89,22 +100,22 @@ fn charge_cold(block: *mut u8, size: usize) {
     }
 }
 
-/// Frees a small block whose page is not pure and the thread's own.
+/// Frees a small block whose page is not pure and the thread's own, but has the word `word`.
 ///
 /// # Safety
 /// * As for `GlobalAlloc::dealloc`, with a layout of `size` bytes (at most a page) and an alignment that needs no flag.
 #[inline(never)]
-pub(crate) unsafe fn free_small(block: *mut u8, size: usize) {
-    let address = block as usize;
-    // SAFETY: by the caller.
-    let pair = unsafe { pair_of(size) };
-    let word = pages::peek(address);
-    let tag = protocol::owner(word, &Heap, slot_of(usize::from(pair) / 2, offset_of(address)));
+pub(crate) unsafe fn free_small(block: *mut u8, size: usize, word: Word) {
     let base = with_record(ThreadRecord::base);
-    if base.is_null() || tag == 0 {
+    if base.is_null() || word.low() == 0 {
         // SAFETY: by the caller.
         return unsafe { free_cold(block, size) };
     }
+    // SAFETY: by the caller.
+    let pair = unsafe { pair_of(size) };
+    // SAFETY: `pair` is from `pair_of`.
+    let slots = unsafe { slots_of(pair) };
+    let tag = protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize)));
     let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
     unsafe { count_small(set, pair, FREED, size) };
@@ -191,7 +202,12 @@ fn enter(address: usize, shape: Shape, tag: u16) -> u16 {
 
 fn enter_small(address: usize, class: usize, tag: u16) -> u16 {
     let Some(word) = pages::word_or_map(address) else { return TAG_OTHER };
-    let tag = protocol::own(word, &Heap, class, slot_of(class, offset_of(address)), tag);
+    let offset = offset_of(address);
+    if class >= FIRST_PAGED_CLASS && offset == 0 {
+        // No block ends in this page either: whatever tail its word has is of an earlier slab.
+        protocol::take_page(word, &Heap, tag);
+    }
+    let tag = protocol::own(word, &Heap, class, slot_of(class, offset), tag);
     if class >= FIRST_WIDE_CLASS {
         enter_tail(address, CLASS_BYTES[class] as usize, tag);
     }
@@ -217,16 +233,11 @@ fn enter_tail(address: usize, usable_bytes: usize, tag: u16) {
 
 /// Leaves `tag` as the last owner of every page of a large block that is about to be freed.
 fn leave_large(address: usize, usable_bytes: usize, tag: u16) {
-    let mut page = address / PAGE_BYTES * PAGE_BYTES;
+    let first = address / PAGE_BYTES * PAGE_BYTES;
     // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
     let end =
         if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
-    while page < end {
-        if let Some(word) = pages::word(page).or_else(|| pages::word_or_map(page)) {
-            protocol::take_page(word, &Heap, tag);
-        }
-        page += PAGE_BYTES;
-    }
+    pages::for_each_word(first, end, |word| protocol::take_page(word, &Heap, tag));
 }
 
 /// Whether jemalloc is built with pages of 4 KiB here.
@@ -308,6 +319,52 @@ pub(crate) unsafe fn realloc_any(block: *mut u8, layout: Layout, new_size: usize
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         charge(record, moved, new_layout, Some(tag));
     });
+    moved
+}
+
+/// `realloc_any` for sizes that both belong to the fast path, which is what growing vectors mostly do.
+///
+/// # Safety
+/// * As for `GlobalAlloc::realloc`; both sizes are at most a page, and the alignment needs no flag for either.
+#[inline(never)]
+pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize) -> *mut u8 {
+    let base = with_record(ThreadRecord::base);
+    let word = pages::peek(block as usize);
+    if base.is_null() || word.low() == 0 {
+        // SAFETY: by the caller.
+        return unsafe { realloc_any(block, unflagged(size), new_size) };
+    }
+    // SAFETY: by the caller.
+    let pair = unsafe { pair_of(size) };
+    // SAFETY: `pair` is from `pair_of`.
+    let slots = unsafe { slots_of(pair) };
+    // Before the call: afterwards the slot may be somebody else's.
+    let tag = protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize)));
+    // SAFETY: by the caller.
+    let moved = unsafe { Jemalloc.realloc(block, unflagged(size), new_size) };
+    if moved.is_null() {
+        return moved;
+    }
+    // SAFETY: by the caller.
+    let new_pair = unsafe { pair_of(new_size) };
+    let mut new_tag = tag;
+    // A block that stayed in its slot is still marked.
+    if moved != block {
+        let word = pages::peek(moved as usize);
+        if word.low() == MIXED_BIT | u16::from(new_pair) {
+            // SAFETY: `new_pair` is from `pair_of`.
+            let slots = unsafe { slots_of(new_pair) };
+            // As in `charge_small`: the thread is registered.
+            Heap.entry(word.row_unchecked(), slots.slot_of(offset_of(moved as usize))).store(tag, Relaxed);
+        } else if word.low() != tag {
+            new_tag = enter_small(moved as usize, usize::from(new_pair) / 2, tag);
+        }
+    }
+    let set_of = |tag: u16| base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+    // SAFETY: the base is this thread's set, and tags are below their number.
+    unsafe { count_small(set_of(tag), pair, FREED, size) };
+    // SAFETY: as above.
+    unsafe { count_small(set_of(new_tag), new_pair, ALLOCATED, new_size) };
     moved
 }
 

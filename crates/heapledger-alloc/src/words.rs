@@ -13,7 +13,8 @@
 pub(crate) const TAG_BITS: u32 = 14;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const CLEARING: u64 = 1 << 14;
-const MIXED: u64 = 1 << 15;
+/// As the thread record has it: or-ed with twice a class, the low 16 bits of a mixed page's word.
+const MIXED: u64 = heapledger_core::thread::MIXED_BIT as u64;
 const KIND_SHIFT: u32 = 16;
 const KIND_MASK: u64 = 0x3f;
 const KIND_TAIL: u64 = 62;
@@ -51,8 +52,8 @@ impl Word {
         self.0 as u16
     }
 
-    /// The low bits of a page that is mixed, with a row of this class, and not being cleared.
-    #[inline(always)]
+    /// What `low` is for a page that is mixed, with a row of this class, and not being cleared.
+    #[cfg(any(test, loom))]
     pub(crate) const fn mixed_low(pair: u8) -> u16 {
         MIXED as u16 | pair as u16
     }

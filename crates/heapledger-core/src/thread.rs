@@ -18,6 +18,11 @@ pub const COUNTER_STRIDE_BYTES: usize = 640;
 /// A tag that no page carries: while a thread has it, each of its operations takes the slow path.
 pub const TAG_NEVER: u16 = 0x7fff;
 
+/// Or-ed with twice a size class this is what the word of a mixed page with a row of that class looks like (its low 16
+/// bits), while the thread is registered; otherwise the record holds a value that no word has.
+pub const MIXED_BIT: u16 = 0x8000;
+const MIXED_NEVER: u16 = 0x4000;
+
 /// Guards nested deeper than this keep their predecessor themselves (see `guard.rs`).
 pub(crate) const STACK_ENTRIES: usize = 64;
 
@@ -45,9 +50,10 @@ pub struct ThreadRecord {
     tag: AtomicU16,
     /// Or-ed into each tag: 0 when registered, [`TAG_NEVER`] otherwise, so that entering needs no branch.
     gate: AtomicU16,
-    pub(crate) depth: AtomicU32,
+    mixed: AtomicU16,
     counters: AtomicPtr<u8>,
     base: AtomicPtr<u8>,
+    pub(crate) depth: AtomicU32,
     state: AtomicU8,
     pub(crate) epoch: AtomicU16,
     pub(crate) deep_tag: AtomicU16,
@@ -60,9 +66,10 @@ impl ThreadRecord {
         ThreadRecord {
             tag: AtomicU16::new(TAG_NEVER),
             gate: AtomicU16::new(TAG_NEVER),
-            depth: AtomicU32::new(0),
+            mixed: AtomicU16::new(MIXED_NEVER),
             counters: AtomicPtr::new(core::ptr::null_mut()),
             base: AtomicPtr::new(core::ptr::null_mut()),
+            depth: AtomicU32::new(0),
             state: AtomicU8::new(State::New as u8),
             epoch: AtomicU16::new(0),
             deep_tag: AtomicU16::new(TAG_UNTAGGED),
@@ -75,6 +82,12 @@ impl ThreadRecord {
     #[inline(always)]
     pub fn tag(&self) -> u16 {
         self.tag.load(Relaxed)
+    }
+
+    /// [`MIXED_BIT`] while the thread is registered.
+    #[inline(always)]
+    pub fn mixed(&self) -> u16 {
+        self.mixed.load(Relaxed)
     }
 
     /// This thread's counters of the current region; meaningful only while `tag()` is not [`TAG_NEVER`].
@@ -121,6 +134,7 @@ impl ThreadRecord {
     pub fn attach(&self, base: *mut u8) {
         self.base.store(base, Relaxed);
         self.gate.store(0, Relaxed);
+        self.mixed.store(MIXED_BIT, Relaxed);
         self.state.store(State::Registered as u8, Relaxed);
         self.apply(self.region_tag());
     }
@@ -130,6 +144,7 @@ impl ThreadRecord {
     pub fn detach(&self, state: State) {
         self.tag.store(TAG_NEVER, Relaxed);
         self.gate.store(TAG_NEVER, Relaxed);
+        self.mixed.store(MIXED_NEVER, Relaxed);
         self.state.store(state as u8, Relaxed);
         self.base.store(core::ptr::null_mut(), Relaxed);
     }
