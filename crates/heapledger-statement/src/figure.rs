@@ -93,7 +93,15 @@ impl Figure {
 
     /// The interval from 0 to `at_most` bytes; unknown if the upper end does not fit 63 bits.
     pub fn up_to(at_most: u64) -> Self {
-        i64::try_from(at_most).map_or_else(|_| too_large(), |most| Self::within(0, most))
+        Self::between(0, at_most)
+    }
+
+    /// An interval of unsigned counts, as [`Figure::within`]; unknown if an end does not fit 63 bits.
+    pub fn between(at_least: u64, at_most: u64) -> Self {
+        match (i64::try_from(at_least), i64::try_from(at_most)) {
+            (Ok(at_least), Ok(at_most)) => Self::within(at_least, at_most),
+            _ => too_large(),
+        }
     }
 
     /// The value, if it is exact.

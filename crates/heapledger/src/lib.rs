@@ -1,12 +1,128 @@
-//! Facade.
+//! A global allocator that charges every block to a region, and a ledger that says where the memory of a process is.
+//!
+//! # A program adopts it in three lines
+//!
+//! ```
+//! #[global_allocator]
+//! static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
+//! static WEIGHTS: heapledger::Region = heapledger::Region::new("weights");
+//!
+//! fn main() -> Result<(), heapledger::Error> {
+//!     let weights = WEIGHTS.scope(|| vec![0_u8; 64 << 20]);           // charged to `weights`, wherever it is freed
+//!     assert_eq!(heapledger::live().self_bytes("weights"), Some(64 << 20));
+//!     drop(weights);
+//!     println!("{}", heapledger::quick()?.with_stage("loaded"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Ledger`] is jemalloc with counters beside it: same size classes, same placement, same laziness. A block is charged to
+//! the region in force on the thread that allocates it and credited to that same region when it is freed, from any thread;
+//! a `realloc` keeps the region. What is allocated outside every region is charged to `~untagged`, so the regions always sum
+//! up to all that the program holds.
+//!
+//! # A library adopts it with `heapledger-core` alone
+//!
+//! A library that wants its allocations told apart depends on `heapledger-core`, which has no C code and no dependencies.
+//! Without a [`Ledger`] in the program its scopes do nothing and cost a few nanoseconds.
+//!
+//! ```
+//! use heapledger_core::{OwnedRegion, Region};
+//!
+//! static INDEX: Region = Region::new("search/index");
+//!
+//! pub fn build(documents: &[&str]) -> Vec<String> {
+//!     INDEX.scope(|| documents.iter().map(|document| document.to_lowercase()).collect())
+//! }
+//!
+//! pub fn serve(tenant: u64) -> Vec<u8> {
+//!     let region = OwnedRegion::new(format!("tenant/{tenant}"));      // retires when the last clone is dropped
+//!     let _in = region.enter();                                        // until the guard is dropped
+//!     vec![0; 4096]
+//! }
+//! # assert_eq!(build(&["A"]), ["a"]);
+//! # assert_eq!(serve(7).len(), 4096);
+//! ```
+//!
+//! # Three ways to enter a region
+//!
+//! ```
+//! # #[global_allocator]
+//! # static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
+//! use heapledger::{InRegionExt, Region};
+//!
+//! static PARSER: Region = Region::new("parser");
+//!
+//! let one = PARSER.scope(|| String::from("in a closure"));
+//! let _in = PARSER.enter();
+//! let two = String::from("until the guard is dropped");
+//! let task = async { String::from("in every poll and in the drop of this future") }.in_region(&PARSER);
+//! # drop((one, two, task));
+//! ```
+//!
+//! A guard stays on its thread: it can be neither sent nor shared, so no region leaks into another task by an `await`.
+//!
+//! ```compile_fail,E0277
+//! let guard = heapledger::Region::new("parser").enter();
+//! std::thread::spawn(move || drop(guard));
+//! ```
+//!
+//! ```compile_fail,E0277
+//! let guard = heapledger::Region::new("parser").enter();
+//! std::thread::scope(|scope| { scope.spawn(|| &guard); });
+//! ```
+//!
+//! # What can be asked, and what it costs
+//!
+//! | call | reads | cost | says |
+//! |---|---|---|---|
+//! | [`live()`] | the ledger's counters | ≤ 40 µs at 32 threads × 64 regions | live requested bytes of each region |
+//! | [`quick()`] | those, `/proc/self/status`, the control group, jemalloc's statistics | 30 µs + 2 µs per arena + 0.1 µs per thread and region | a [`Summary`] |
+//! | [`own_tables()`] | the kernel's page tables | some µs per GiB of heap and per thread | what the ledger itself takes |
+//!
+//! Every figure is a [`Figure`]: exact, an interval that is true, or unknown with a reason and what to do. Zero is a
+//! measurement; what could not be read is never zero. [`LineId`] names the lines, `docs/reading-the-statement.md` explains
+//! each.
+//!
+//! # Regions
+//!
+//! A name is a path, `tenant/7/cache`. The same name is the same region, wherever it is declared. A region has bytes of its
+//! own (`self_bytes`), which sum up over regions, and those of all below it (`subtree_bytes`), which overlap. Names that
+//! begin with `~` are the ledger's: `~untagged`; `~other` for names that could not have an id and for blocks that the ledger
+//! has no memory to track; `~ledger` for what this crate itself keeps on the heap, summaries included.
+//!
+//! New threads and tasks start in `~untagged`; carry a region over by entering it there. A guard that is leaked leaves its
+//! thread in the region; pools can call [`reset_thread`] between jobs.
+//!
+//! # Limits
+//!
+//! * Only what goes through Rust's global allocator is counted. C code that calls `malloc`, memory maps, and stacks are not;
+//!   they are in RSS all the same.
+//! * Live bytes are requested bytes: a block that was never written is counted in full although it is not in memory.
+//! * A [`Summary`] does not sum to RSS. It says what the kernel counts, what the program holds and what jemalloc keeps, with
+//!   intervals where pages would have to be counted.
+//! * While threads allocate, counters are read one after the other, microseconds apart; a summary says how much was allocated
+//!   meanwhile. In a quiet process every figure is of one moment.
+//! * 4,600 regions at most at a time; names beyond fall to their parent's path, then to `~other`, and the summary says so.
+//! * Linux is the platform that is measured. Elsewhere the counters work, and what only Linux states is unknown.
+//!
+//! # Features
+//!
+//! `serde`: JSON of a summary, `Summary::to_json`, and the types in `json` to read it back. Off by default.
+//!
+//! The library starts no thread, opens no socket and prints nothing. It warns through `log`, target `heapledger`, once for
+//! each thing that keeps figures unknown.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
 mod live;
+mod own_tables;
 mod quick;
 mod readings;
+mod settings;
+mod warnings;
 
 pub use error::Error;
 pub use heapledger_alloc::Ledger;
@@ -16,6 +132,9 @@ pub use heapledger_core::{
 #[cfg(feature = "serde")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 pub use heapledger_statement::json;
-pub use heapledger_statement::{Doubt, Figure, LineId, RegionFigures, Summary};
+pub use heapledger_statement::{
+    ClassFigure, Doubt, Figure, Flow, LineId, RegionFigures, SettingId, SettingValue, Summary, SummaryLine, Why,
+};
 pub use live::{Live, RegionLive, live};
+pub use own_tables::own_tables;
 pub use quick::quick;

@@ -3,8 +3,7 @@
 use heapledger_core::{RegionId, is_installed};
 use heapledger_statement::Summary;
 
-use crate::Error;
-use crate::readings;
+use crate::{Error, readings, warnings};
 
 /// A quick look at memory: [`Summary`].
 ///
@@ -16,6 +15,9 @@ use crate::readings;
 /// charged to `~ledger`; between its first and its last reading it allocates nothing. Any number of threads may call it at
 /// once, from inside a region, from a thread-local destructor or from a panic hook. In a forked child it reads the child.
 /// It may not be called from a signal handler.
+///
+/// What keeps figures unknown or in doubt for good (no statistics, no `/proc`, refused maps, ids used up) is also told once
+/// per process through the `log` crate, target `heapledger`.
 ///
 /// # Errors
 ///
@@ -33,6 +35,10 @@ pub fn quick() -> Result<Summary, Error> {
     if !is_installed() {
         return Err(Error::NotInstalled);
     }
-    let _ours = RegionId::LEDGER.enter();
-    readings::take().map(Summary::from_readings)
+    let ours = RegionId::LEDGER.enter();
+    let summary = readings::take().map(Summary::from_readings)?;
+    // What a logger allocates is its own affair, and its caller's region's.
+    drop(ours);
+    warnings::warn_once(&summary);
+    Ok(summary)
 }

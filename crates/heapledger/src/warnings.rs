@@ -1,0 +1,36 @@
+//! Warnings that are due once per process, through `log`.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use heapledger_statement::doubts::KINDS;
+use heapledger_statement::{LineId, Summary};
+
+/// One flag for each kind of doubt: whether it was told. Nothing hangs on the order, so Relaxed suffices.
+static DOUBTS_TOLD: [AtomicBool; KINDS.len()] = [const { AtomicBool::new(false) }; KINDS.len()];
+
+/// Lines whose absence takes most of a summary with it: the kernel's figures and jemalloc's.
+const SOURCES: [LineId; 2] = [LineId::Rss, LineId::Allocated];
+static SOURCES_TOLD: [AtomicBool; SOURCES.len()] = [const { AtomicBool::new(false) }; SOURCES.len()];
+
+/// Doubts that come and go with what other threads do: a note in the summary, and no warning.
+const PASSING: [&str; 3] = ["traffic", "statistics_torn", "metadata_unverified"];
+
+/// Warns of what makes figures of this process unknown or doubtful, each thing once.
+///
+/// The flag is set before the logger is called, so a logger that takes summaries does not come here again.
+pub(crate) fn warn_once(summary: &Summary) {
+    for doubt in summary.doubts().iter().filter(|doubt| !PASSING.contains(&&*doubt.key)) {
+        let told = KINDS.iter().zip(&DOUBTS_TOLD).find(|((key, _), _)| *key == doubt.key).map(|(_, told)| told);
+        if told.is_some_and(|told| !told.swap(true, Relaxed)) {
+            log::warn!(target: "heapledger", "{}; {}", doubt.says, doubt.remedy);
+        }
+    }
+    for (line, told) in SOURCES.iter().zip(&SOURCES_TOLD) {
+        if let Some(why) = summary.figure(*line).why() {
+            if !told.swap(true, Relaxed) {
+                log::warn!(target: "heapledger", "{} and figures with it are unknown: {why}", line.line().label);
+            }
+        }
+    }
+}
