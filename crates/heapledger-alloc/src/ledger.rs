@@ -75,8 +75,8 @@ unsafe impl GlobalAlloc for Ledger {
             // SAFETY: by the caller.
             return unsafe { slow::alloc_any(layout) };
         }
-        // SAFETY: by the caller; `is_fast` implies a size above 0.
-        let block = unsafe { Jemalloc.alloc(layout) };
+        // SAFETY: by the caller; `is_fast` implies a size above 0, and that the alignment makes no difference.
+        let block = unsafe { Jemalloc.alloc(slow::unflagged(layout.size())) };
         // SAFETY: jemalloc returned the block for this layout, which is fast.
         unsafe { charge(block, layout.size()) };
         block
@@ -96,8 +96,8 @@ unsafe impl GlobalAlloc for Ledger {
                 let pair = unsafe { slow::pair_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
                 unsafe { count_small(record.counters(), pair, 1, size) };
-                // SAFETY: by the caller.
-                unsafe { Jemalloc.dealloc(block, layout) }
+                // SAFETY: by the caller; `is_fast` implies that the alignment makes no difference.
+                unsafe { Jemalloc.dealloc(block, slow::unflagged(size)) }
             } else {
                 // SAFETY: by the caller, and `is_fast` holds.
                 unsafe { slow::free_small(block, size, word) }
@@ -111,8 +111,8 @@ unsafe impl GlobalAlloc for Ledger {
             // SAFETY: by the caller.
             return unsafe { slow::alloc_zeroed_any(layout) };
         }
-        // SAFETY: by the caller; `is_fast` implies a size above 0.
-        let block = unsafe { Jemalloc.alloc_zeroed(layout) };
+        // SAFETY: as in `alloc`.
+        let block = unsafe { Jemalloc.alloc_zeroed(slow::unflagged(layout.size())) };
         // SAFETY: jemalloc returned the block for this layout, which is fast.
         unsafe { charge(block, layout.size()) };
         block

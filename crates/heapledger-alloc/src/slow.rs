@@ -132,9 +132,10 @@ unsafe fn free_cold(block: *mut u8, size: usize) {
     unsafe { dealloc_any(block, unflagged(size)) }
 }
 
-/// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one.
+/// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one. So
+/// the compiler need not work the flag out.
 #[inline(always)]
-fn unflagged(size: usize) -> Layout {
+pub(crate) fn unflagged(size: usize) -> Layout {
     // SAFETY: the size is that of a live block, so it does not overflow when rounded up to 1.
     unsafe { Layout::from_size_align_unchecked(size, 1) }
 }
