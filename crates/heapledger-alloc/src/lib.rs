@@ -26,6 +26,8 @@ mod counters;
 mod ledger;
 #[cfg(not(loom))]
 mod maps;
+#[cfg(test)]
+mod models;
 #[cfg(not(loom))]
 mod pages;
 pub(crate) mod protocol;

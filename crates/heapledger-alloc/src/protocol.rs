@@ -21,6 +21,11 @@ use crate::sync::{AtomicU16, AtomicU64, AtomicUsize, fence};
 use crate::words::{Row, Word};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 
+/// Marks the windows of the races. Empty: only the copies that `tests/stress/mutants` builds yield the processor here.
+macro_rules! yield_point {
+    () => {};
+}
+
 /// Where rows come from; the real one is `rows.rs`, loom has a pool of its own.
 pub(crate) trait Rows {
     /// An unused row for pages of `class`, or `None` when memory was refused.
@@ -41,6 +46,7 @@ pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize
     }
     loop {
         let seen = Word(word.load(Acquire));
+        yield_point!();
         if seen.low() == tag {
             return tag;
         }
@@ -61,6 +67,7 @@ pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize
         match seen.row() {
             Some((of, row)) if of == class => {
                 rows.entry(row, slot).store(tag, Relaxed);
+                yield_point!();
                 if seen.is_clearing() {
                     // Whoever is clearing the page has not seen our entry, or not yet: make it fail.
                     swap(word, seen, seen.not_clearing());
@@ -95,6 +102,7 @@ fn mix<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16,
         Some((of, row)) if of == class => {
             // By (I2) the row is right for every block but ours.
             rows.entry(row, slot).store(tag, Relaxed);
+            yield_point!();
             if swap(word, seen, Word::mixed(class, row)) { Mixed::Done } else { Mixed::Changed }
         }
         old => {
@@ -103,6 +111,7 @@ fn mix<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16,
                 rows.entry(row, other).store(seen.tag(), Relaxed);
             }
             rows.entry(row, slot).store(tag, Relaxed);
+            yield_point!();
             if swap(word, seen, Word::mixed(class, row)) {
                 give_back(rows, old);
                 Mixed::Done
@@ -182,16 +191,20 @@ pub(crate) fn flip<R: Rows>(word: &AtomicU64, rows: &R, slots: usize, tag: u16, 
     if !seen.is_mixed() || seen.is_clearing() || !all_ours() || registered.load(Relaxed) > 1 {
         return false;
     }
+    yield_point!();
     if !swap(word, seen, seen.clearing()) {
         return false;
     }
+    yield_point!();
     // Pairs with the fence in `own` and with the one at registration: a store to the row before it is seen by the
     // second look below; one after it sees CLEARING, and then our last swap fails.
     fence(SeqCst);
-    if registered.load(Relaxed) > 1 || !all_ours() {
+    // Acquire: a thread that registered, allocated and ended since the first look has left its entries to the second.
+    if registered.load(Acquire) > 1 || !all_ours() {
         swap(word, seen.clearing(), seen);
         return false;
     }
+    yield_point!();
     // The same class may come back with its blocks at other offsets, and one more of them: keep (I2) for that one too.
     for absent in slots..slots_per_page(class) {
         rows.entry(row, absent).store(tag, Relaxed);
