@@ -1,0 +1,12 @@
+//! Raw calls of the operating system, each behind a small function: the only unsafe code besides blocks.
+
+pub mod jemalloc;
+pub mod memory;
+pub mod process;
+pub mod signals;
+pub mod threads;
+
+/// Panics with the system's reason when a call failed.
+fn check(what: &str, result: libc::c_int) {
+    assert!(result == 0, "{what}: {}", std::io::Error::last_os_error());
+}

@@ -1,0 +1,71 @@
+//! Address space, residency, and limits on them.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+/// The process as the kernel counts it, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Address space (VmSize).
+    pub virtual_bytes: u64,
+    /// Resident memory (VmRSS).
+    pub resident_bytes: u64,
+}
+
+/// Reads `/proc/self/statm` without touching the heap, whose size may be what is measured.
+pub fn sizes() -> Sizes {
+    let mut buffer = [0_u8; 256];
+    let mut file = File::open("/proc/self/statm").expect("/proc/self/statm tells the size of the process");
+    let len = file.read(&mut buffer).expect("/proc/self/statm can be read");
+    let text = std::str::from_utf8(&buffer[..len]).expect("/proc/self/statm is text");
+    let mut pages = text.split_ascii_whitespace().map(|field| field.parse::<u64>().expect("pages are numbers"));
+    let mut bytes = || pages.next().expect("statm starts with size and resident") * PAGE_BYTES as u64;
+    Sizes { virtual_bytes: bytes(), resident_bytes: bytes() }
+}
+
+/// Bytes of a page; the tests that need it run on 4 KiB pages.
+pub const PAGE_BYTES: usize = 4096;
+
+/// How many pages of these ranges are present, by `/proc/self/pagemap`. Counts the shared page of zeroes too.
+pub fn present_pages(ranges: &[(usize, usize)]) -> u64 {
+    const PRESENT: u64 = 1 << 63;
+    let mut pagemap = File::open("/proc/self/pagemap").expect("/proc/self/pagemap tells which pages are present");
+    let mut buffer = [0_u8; 8 * 512];
+    let mut present = 0;
+    for &(address, len) in ranges {
+        let (mut page, end) = (address / PAGE_BYTES, (address + len).div_ceil(PAGE_BYTES));
+        pagemap.seek(SeekFrom::Start(8 * page as u64)).expect("pagemap has a word per page");
+        while page < end {
+            let words = (end - page).min(buffer.len() / 8);
+            pagemap.read_exact(&mut buffer[..8 * words]).expect("pagemap has a word per page");
+            let entries = buffer[..8 * words].chunks_exact(8);
+            let word = |entry: &[u8]| u64::from_ne_bytes(entry.try_into().expect("chunks of eight bytes"));
+            present += entries.filter(|entry| word(entry) & PRESENT != 0).count() as u64;
+            page += words;
+        }
+    }
+    present
+}
+
+/// Limits the address space of this process to what it has now and `more` bytes; the limit can be lifted again.
+pub fn limit_address_space(more: u64) {
+    set_soft_limit(sizes().virtual_bytes + more);
+}
+
+/// Lifts what `limit_address_space` set.
+pub fn lift_address_space_limit() {
+    set_soft_limit(limits().rlim_max);
+}
+
+fn limits() -> libc::rlimit {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the place is a valid rlimit.
+    super::check("getrlimit", unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limits) });
+    limits
+}
+
+fn set_soft_limit(bytes: u64) {
+    let limits = libc::rlimit { rlim_cur: bytes, ..limits() };
+    // SAFETY: the place is a valid rlimit.
+    super::check("setrlimit", unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limits) });
+}

@@ -1,0 +1,59 @@
+//! The probes: each is a function that does one thing and returns what it measured.
+//!
+//! A probe judges nothing: what its numbers should be is arithmetic, and that is in the tests. It panics only when it
+//! could not do what it was asked for, and then its exit status says so.
+
+mod crowd;
+mod last_owners;
+mod space;
+mod twin;
+
+use serde_json::Value;
+
+/// What stands after the probe's name: `key=value`, the values being numbers.
+#[derive(Debug, Default)]
+pub struct Options(Vec<(String, u64)>);
+
+impl Options {
+    fn parse(arguments: impl Iterator<Item = String>) -> Options {
+        let pair = |argument: String| {
+            let (key, value) = argument.split_once('=').expect("an option is key=value");
+            (key.to_owned(), value.parse().expect("an option's value is a number"))
+        };
+        Options(arguments.map(pair).collect())
+    }
+
+    /// The value of a key that the test must have given.
+    pub fn get(&self, key: &str) -> u64 {
+        let found = self.0.iter().find(|(name, _)| name == key);
+        found.unwrap_or_else(|| panic!("the option {key} is missing")).1
+    }
+
+    /// As `get`, for numbers of things.
+    pub fn count(&self, key: &str) -> usize {
+        usize::try_from(self.get(key)).expect("counts fit")
+    }
+}
+
+type Probe = fn(&Options) -> Value;
+
+const PROBES: &[(&str, Probe)] = &[
+    ("crowd", crowd::run),
+    ("last-owners", last_owners::run),
+    ("start", space::start),
+    ("tables", space::tables),
+    ("twin", twin::run),
+    ("untouched", space::untouched),
+];
+
+/// Runs the probe that the command line names, and prints its object on one line.
+///
+/// # Panics
+/// When there is no such probe, or when it could not do its work.
+pub fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().expect("the first argument names a probe");
+    let options = Options::parse(arguments);
+    let probe = PROBES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no probe {name}")).1;
+    println!("{}", probe(&options));
+}
