@@ -191,6 +191,27 @@ fn nonblocking() -> i32 {
     i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap()
 }
 
+#[test]
+fn limits_of_the_process_are_named_and_nothing_is_left() {
+    for (limit, words) in [
+        ("ulimit -f 1000", ["longer than this process may write", "ulimit -f"]),
+        // Enough for the program and its own tables, too little for the weights.
+        ("ulimit -v 150000", ["no memory for", "smaller model"]),
+    ] {
+        let place = Place::new();
+        let script = format!("{limit}; exec \"$0\" demo --size 128MiB");
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_heapledger")])
+            .env("TMPDIR", place.folder.path())
+            .output()
+            .unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{limit}: {stderr}");
+        assert!(words.iter().all(|word| stderr.contains(word)), "{limit}: {stderr}");
+        place.assert_empty();
+    }
+}
+
 /// A tmpfs mounted for one test, unmounted at its end.
 struct Mount<'place>(&'place Place);
 

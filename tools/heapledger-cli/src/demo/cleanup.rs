@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ impl Held {
 
 impl Cleanup {
     /// Starts the thread that handles SIGINT, SIGTERM and SIGHUP. A SIGHUP that the parent had ignored, as `nohup` does,
-    /// stays ignored.
+    /// stays ignored. SIGXFSZ gets a handler that does nothing, so that a write beyond `ulimit -f` is an error and not the end.
     ///
     /// # Errors
     /// The system refused a handler or a thread.
@@ -64,6 +64,7 @@ impl Cleanup {
             wanted.push(SIGHUP);
         }
         let mut signals = Signals::new(wanted)?;
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         let shared = Arc::clone(&held);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             if let Some(signal) = signals.forever().next() {

@@ -35,15 +35,13 @@ pub enum DemoError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The heap cannot hold the KV cache.
-    #[error(
-        "no memory for a KV cache of {blocks} blocks of {block_bytes} bytes; use a smaller model or raise the memory limit"
-    )]
-    CacheMemory {
-        /// How many blocks.
-        blocks: usize,
-        /// The size of each.
-        block_bytes: usize,
+    /// The heap cannot hold what a stage needs.
+    #[error("no memory for {what} of {bytes} bytes; use a smaller model or raise the memory limit")]
+    Memory {
+        /// "a tokenizer" or "a KV cache".
+        what: &'static str,
+        /// How much it needs, at the least.
+        bytes: usize,
     },
     /// Without a handler, Ctrl-C would leave files behind.
     #[error("cannot handle signals: {0}; raise the limit on threads or open files and try again")]

@@ -62,13 +62,14 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
     let weights_bytes = weights.iter().map(|tensor| tensor.len() as u64).sum();
     let weights_truth = || Truth::exactly("weights", weights_bytes, "the tensors");
 
-    let tokenizer = Tokenizer::build(|done| stages.progress.count("tokenizer", done as u64, WORDS as u64));
+    let tokenizer = Tokenizer::build(|done| stages.progress.count("tokenizer", done as u64, WORDS as u64))
+        .ok_or(DemoError::Memory { what: "a tokenizer", bytes: Tokenizer::TABLE_BYTES })?;
     let tokenizer_bytes = tokenizer.least_live_bytes();
     let tokenizer_truth = || Truth::at_least("tokenizer", tokenizer_bytes, "words, tables");
     stages.report("tokenizer", &[weights_truth(), tokenizer_truth()])?;
 
     let device = to_device(&weights, weights_bytes, cleanup, stages)?;
-    let staging_truth = || Truth::exactly("staging", STAGING_BYTES as u64, "the staging buffer");
+    let staging_truth = || Truth::exactly("staging", STAGING_BYTES as u64, "1 buffer");
     stages.report("to_device", &[weights_truth(), staging_truth()])?;
 
     drop(weights);
@@ -77,7 +78,7 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
 
     let blocks = KvCache::blocks_for(weights_bytes);
     let mut cache = KvCache::allocate(blocks, |done| stages.progress.count("kv_cache", done as u64, blocks as u64))
-        .ok_or(DemoError::CacheMemory { blocks, block_bytes: BLOCK_BYTES })?;
+        .ok_or(DemoError::Memory { what: "a KV cache", bytes: blocks * BLOCK_BYTES })?;
     let reason = format!("{} blocks", cache.block_count());
     let cache_bytes = cache.live_bytes();
     let cache_truth = || Truth::exactly("kv_cache", cache_bytes, reason.as_str());

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn many_requests_share_the_smallest_cache_and_give_all_blocks_back() {
-        let tokenizer = Tokenizer::build(|_| ());
+        let tokenizer = Tokenizer::build(|_| ()).unwrap();
         let mut cache = KvCache::allocate(MIN_BLOCKS, |_| ()).unwrap();
         let mut server = Server::new(&tokenizer, &mut cache, 100);
         (0..100).for_each(|number| server.take(number));

@@ -41,7 +41,7 @@ impl std::fmt::Display for Expected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Exactly(bytes) => write!(f, "{bytes}"),
-            Self::AtLeast(bytes) => write!(f, "at least {bytes}"),
+            Self::AtLeast(bytes) => write!(f, ">= {bytes}"),
         }
     }
 }
@@ -153,7 +153,7 @@ mod tests {
         let truths = [Truth::exactly("a", 5, "five"), Truth::at_least("b", 7, "seven")];
         assert!(judge("x", &truths, &[5, 8]).is_ok());
         let text = judge("x", &truths, &[5, 6]).unwrap_err().to_string();
-        assert!(text.contains("region b") && text.contains("at least 7") && text.contains("says 6"), "{text}");
+        assert!(text.contains("region b") && text.contains(">= 7") && text.contains("says 6"), "{text}");
         assert!(judge("x", &truths, &[-1, 8]).is_err());
         assert!(judge("x", &truths, &[6, 8]).is_err());
     }

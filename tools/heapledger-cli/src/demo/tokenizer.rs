@@ -28,11 +28,17 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Builds the same vocabulary every time, all of it in region `tokenizer`.
-    pub fn build(mut advance: impl FnMut(usize)) -> Self {
+    /// What the two tables need at the least.
+    pub const TABLE_BYTES: usize = WORDS * (size_of::<String>() + size_of::<(String, u32)>());
+
+    /// Builds the same vocabulary every time, all of it in region `tokenizer`. `None` if there is no memory for the tables;
+    /// the words themselves are small, and Rust ends a program that has no memory for those.
+    pub fn build(mut advance: impl FnMut(usize)) -> Option<Self> {
         TOKENIZER.scope(|| {
-            let mut words = Vec::with_capacity(WORDS);
-            let mut ids = HashMap::with_capacity(WORDS);
+            let mut words = Vec::new();
+            words.try_reserve_exact(WORDS).ok()?;
+            let mut ids = HashMap::new();
+            ids.try_reserve(WORDS).ok()?;
             let mut random = Random::new(1);
             for id in 0..UNKNOWN {
                 let word = spell(id, &mut random);
@@ -40,7 +46,7 @@ impl Tokenizer {
                 words.push(word);
                 advance(words.len());
             }
-            Self { words, ids }
+            Some(Self { words, ids })
         })
     }
 
@@ -84,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_word_has_one_id_and_comes_back() {
-        let tokenizer = Tokenizer::build(|_| ());
+        let tokenizer = Tokenizer::build(|_| ()).unwrap();
         assert_eq!((tokenizer.words.len(), tokenizer.ids.len()), (WORDS, WORDS));
         let mut ids = Vec::new();
         for id in [0, 1, 77_777, UNKNOWN - 1] {
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn words_have_no_spare_capacity() {
-        let tokenizer = Tokenizer::build(|_| ());
+        let tokenizer = Tokenizer::build(|_| ()).unwrap();
         assert!(tokenizer.words.iter().all(|word| word.capacity() == word.len()));
         assert!(tokenizer.ids.keys().all(|word| word.capacity() == word.len()));
     }

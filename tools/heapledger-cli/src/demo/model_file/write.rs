@@ -33,6 +33,18 @@ pub enum WriteError {
         /// How long it would have been.
         all_bytes: u64,
     },
+    /// The process may not write files that long.
+    #[error(
+        "the model file {path} of {all_bytes} bytes is longer than this process may write: give a smaller --size, or raise \
+         `ulimit -f`",
+        path = .path.display()
+    )]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// How long it would have been.
+        all_bytes: u64,
+    },
     /// Anything else that the system said.
     #[error(
         "cannot write the model file {path}: {source}; set TMPDIR to a folder that can be written, or give --model",
@@ -115,6 +127,7 @@ fn failed(path: &Path, source: std::io::Error, written_bytes: u64, all_bytes: u6
     let path = path.to_owned();
     match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => WriteError::NoSpace { path, written_bytes, all_bytes },
+        ErrorKind::FileTooLarge => WriteError::Limit { path, all_bytes },
         _ => WriteError::Io { path, source },
     }
 }
