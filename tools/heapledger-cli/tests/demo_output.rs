@@ -91,7 +91,7 @@ fn any_number_of_requests_is_served_and_their_regions_end() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|part| part["id"].as_str().unwrap().starts_with("request") && part["bytes"] != Value::from(0));
+            .filter(|part| part["id"].as_str().unwrap().starts_with("request") && part["bytes"] != 0);
         assert_eq!(requests_live.count(), 0, "{serve}");
     }
 }

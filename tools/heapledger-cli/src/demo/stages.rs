@@ -141,7 +141,7 @@ fn line(truth: &Truth, measured_bytes: i64) -> String {
 /// Live requested bytes of a region and of those below it.
 fn live_bytes(live: &heapledger::Live, region: &str) -> i64 {
     let belongs = |name: &str| name.strip_prefix(region).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    live.regions.iter().filter(|one| belongs(&one.name)).map(|one| one.self_bytes).sum()
+    live.regions.iter().filter(|one| belongs(one.name)).map(|one| one.self_bytes).sum()
 }
 
 #[cfg(test)]
