@@ -172,11 +172,15 @@ fn malformed_figures_of_a_group_name_the_file() {
 }
 
 #[test]
-fn the_running_systems_group_equals_its_files() {
+fn the_running_systems_group_is_the_same_kept_or_looked_up() {
     let roots = Roots::system();
-    let read = read::cgroup(roots);
-    match read.current_bytes {
-        Ok(bytes) => assert!(bytes > 0, "this process is charged for something"),
-        Err(error) => println!("SKIPPED: {error}; {}", error.remedy()),
+    let looked_up = CgroupPlaces::find(roots).expect("mountinfo can be read").read(roots);
+    for _ in 0..2 {
+        let read = read::cgroup();
+        assert_eq!(read.limit_bytes, looked_up.limit_bytes);
+        match read.current_bytes {
+            Ok(bytes) => assert!(bytes > 0, "this process is charged for something"),
+            Err(error) => println!("SKIPPED: {error}; {}", error.remedy()),
+        }
     }
 }

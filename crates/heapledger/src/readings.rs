@@ -24,8 +24,8 @@ pub(crate) fn take() -> Result<Readings, Error> {
     let regions = region_count() + SPARE_REGIONS;
     let mut totals = buffer::<RegionTotals>(regions)?;
     let mut later = buffer::<heapledger_alloc::Flow>(regions)?;
-    let cgroup = read::cgroup(system);
-    let thp = read::system_thp(system);
+    let cgroup = read::cgroup();
+    let thp = read::system_thp();
     let jemalloc_settings = read::settings(&Jemalloc);
 
     let status = read::status(system);

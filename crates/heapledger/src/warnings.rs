@@ -27,10 +27,10 @@ pub(crate) fn warn_once(summary: &Summary) {
         }
     }
     for (line, told) in SOURCES.iter().zip(&SOURCES_TOLD) {
-        if let Some(why) = summary.figure(*line).why() {
-            if !told.swap(true, Relaxed) {
-                log::warn!(target: "heapledger", "{} and figures with it are unknown: {why}", line.line().label);
-            }
+        if let Some(why) = summary.figure(*line).why()
+            && !told.swap(true, Relaxed)
+        {
+            log::warn!(target: "heapledger", "{} and figures with it are unknown: {why}", line.line().label);
         }
     }
 }

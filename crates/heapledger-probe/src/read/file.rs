@@ -33,9 +33,13 @@ impl StackPath {
         Some(path)
     }
 
-    pub(crate) fn as_path(&self) -> &Path {
+    pub(crate) fn bytes(&self) -> &[u8] {
         // The length was checked when the parts were put in.
-        Path::new(OsStr::from_bytes(self.bytes.get(..self.len).unwrap_or_default()))
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn as_path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.bytes()))
     }
 }
 

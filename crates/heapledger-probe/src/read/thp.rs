@@ -1,7 +1,6 @@
 //! The kernel's setting of transparent huge pages.
 
 use crate::ReadError;
-use crate::read::Roots;
 
 /// Who gets huge pages.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -26,14 +25,11 @@ impl Thp {
 }
 
 /// The setting of the whole system, as it was when it was first read; later calls are a load. Allocates nothing.
-pub fn system_thp(roots: Roots<'_>) -> Result<Thp, ReadError> {
+pub fn system_thp() -> Result<Thp, ReadError> {
     #[cfg(target_os = "linux")]
-    return linux::system_thp(roots);
+    return linux::system_thp();
     #[cfg(not(target_os = "linux"))]
-    {
-        let _ = roots;
-        Err(ReadError::NotLinux)
-    }
+    Err(ReadError::NotLinux)
 }
 
 #[cfg(target_os = "linux")]
@@ -41,7 +37,8 @@ mod linux {
     use std::sync::atomic::AtomicU8;
     use std::sync::atomic::Ordering::Relaxed;
 
-    use super::{ReadError, Roots, Thp};
+    use super::{ReadError, Thp};
+    use crate::read::Roots;
     use crate::read::file::{bytes, one_word};
 
     const FILE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
@@ -50,12 +47,12 @@ mod linux {
     /// One more than the place in [`MODES`]; 0 is not read yet. Whoever reads twice reads the same, so Relaxed suffices.
     static SEEN: AtomicU8 = AtomicU8::new(0);
 
-    pub(super) fn system_thp(roots: Roots<'_>) -> Result<Thp, ReadError> {
+    pub(super) fn system_thp() -> Result<Thp, ReadError> {
         let seen = usize::from(SEEN.load(Relaxed));
         if let Some(mode) = seen.checked_sub(1).and_then(|place| MODES.get(place)) {
             return Ok(*mode);
         }
-        let mode = read(roots)?;
+        let mode = read(Roots::system())?;
         SEEN.store(MODES.iter().zip(1..).find(|(known, _)| **known == mode).map_or(0, |(_, place)| place), Relaxed);
         Ok(mode)
     }

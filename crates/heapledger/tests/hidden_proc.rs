@@ -1,0 +1,53 @@
+//! A process that cannot see /proc: the counters and jemalloc still speak, and every figure of the kernel's is unknown with
+//! its reason. The test starts itself again in a mount namespace without /proc, which takes root and util-linux.
+#![cfg(target_os = "linux")]
+
+use std::process::Command;
+
+use heapledger::{Figure, LineId, Region};
+
+#[global_allocator]
+static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
+
+/// Printed by the child when all its checks have passed.
+const PASSED: &str = "the child's checks passed";
+
+#[test]
+fn without_proc_the_kernels_figures_are_unknown_and_the_rest_stands() {
+    let exe = std::env::current_exe().expect("the test's own path");
+    let script = "umount -l /proc && exec \"$0\" --ignored --exact --nocapture a_process_that_cannot_see_proc";
+    let child = match Command::new("unshare").args(["--mount", "sh", "-c", script]).arg(exe).output() {
+        Ok(child) => child,
+        Err(error) => return println!("SKIPPED: unshare: {error}"),
+    };
+    let errors = String::from_utf8_lossy(&child.stderr);
+    if errors.contains("unshare:") || errors.contains("umount:") {
+        return println!("SKIPPED: {errors}");
+    }
+    let text = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && text.contains(PASSED), "{text}{errors}");
+}
+
+#[test]
+#[ignore = "run by the other test, in a place without /proc"]
+fn a_process_that_cannot_see_proc() {
+    if std::path::Path::new("/proc/self/status").exists() {
+        return println!("SKIPPED: this process can see /proc");
+    }
+    static HELD: Region = Region::new("held");
+    let held = HELD.scope(|| vec![1_u8; 5000]);
+    let summary = heapledger::quick().expect("a hidden /proc is no error");
+    for line in [LineId::Rss, LineId::RssAnon, LineId::Swap, LineId::PageTables, LineId::PeakRss, LineId::CgroupCurrent]
+    {
+        let why = summary.figure(line).why().unwrap_or_else(|| panic!("{} is {}", line.key(), summary.figure(line)));
+        assert!(why.reason.starts_with("/proc/self/") && why.remedy.contains("mount proc"), "{why}");
+    }
+    assert_eq!(summary.region("held").map(|region| region.self_bytes()), Some(5000));
+    assert!(summary.figure(LineId::Allocated).as_exact().is_some());
+    assert!(matches!(summary.figure(LineId::Dirty), Figure::Within { at_least: 0, .. } | Figure::Exact(0)));
+    assert!(heapledger::own_tables().is_unknown());
+    let text = summary.to_string();
+    assert!(text.contains("[1] unknown: /proc/self/status: entity not found"), "{text}");
+    println!("{text}{PASSED}");
+    drop(held);
+}
