@@ -50,6 +50,7 @@ pub enum ReadError {
 
 impl ReadError {
     /// From what the standard library says of a file.
+    #[cfg(target_os = "linux")]
     pub(crate) fn file(file: &'static str, error: &io::Error) -> Self {
         Self::File { file, kind: error.kind() }
     }

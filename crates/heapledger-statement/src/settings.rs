@@ -74,7 +74,7 @@ settings! {
     PageBytes, "page_bytes", "mallctl arenas.page", "The page size that jemalloc counts in; a multiple of the kernel's.";
     Narenas, "narenas", "mallctl arenas.narenas", "How many arenas there can be now; most of them may not exist yet.";
     ArenasInitialized, "arenas_initialized", "mallctl arena.<i>.initialized",
-        "How many arenas exist. Each costs a refresh about 2 microseconds and has decay clocks and metadata of its own.";
+        "How many arenas exist. Each costs a summary 4 to 8 microseconds and has decay clocks and metadata of its own.";
     BackgroundThread, "background_thread", "mallctl background_thread",
         "Whether background threads purge. Without them dirty pages of an idle process never decay.";
     DirtyDecayMs, "dirty_decay_ms", "mallctl arenas.dirty_decay_ms",

@@ -77,7 +77,7 @@
 //! | call | reads | cost | says |
 //! |---|---|---|---|
 //! | [`live()`] | the ledger's counters | ≤ 40 µs at 32 threads × 64 regions | live requested bytes of each region |
-//! | [`quick()`] | those, `/proc/self/status`, the control group, jemalloc's statistics | 30 µs + 2 µs per arena + 0.1 µs per thread and region | a [`Summary`] |
+//! | [`quick()`] | those, `/proc/self/status`, the control group, jemalloc's statistics | 20 µs + 4 to 8 µs per arena + 0.1 µs per thread and region | a [`Summary`] |
 //! | [`own_tables()`] | the kernel's page tables | some µs per GiB of heap and per thread | what the ledger itself takes |
 //!
 //! Every figure is a [`Figure`]: exact, an interval that is true, or unknown with a reason and what to do. Zero is a

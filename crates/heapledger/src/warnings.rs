@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use heapledger_core::RegionId;
 use heapledger_statement::doubts::KINDS;
 use heapledger_statement::{LineId, Summary};
 
@@ -18,19 +19,21 @@ const PASSING: [&str; 3] = ["traffic", "statistics_torn", "metadata_unverified"]
 
 /// Warns of what makes figures of this process unknown or doubtful, each thing once.
 ///
-/// The flag is set before the logger is called, so a logger that takes summaries does not come here again.
-pub(crate) fn warn_once(summary: &Summary) {
+/// The flag is set before the logger is called, so a logger that takes summaries does not come here again. What the logger
+/// allocates is charged to the caller's region, as if the caller had logged.
+pub(crate) fn warn_once(summary: &Summary, caller: RegionId) {
     for doubt in summary.doubts().iter().filter(|doubt| !PASSING.contains(&&*doubt.key)) {
         let told = KINDS.iter().zip(&DOUBTS_TOLD).find(|((key, _), _)| *key == doubt.key).map(|(_, told)| told);
         if told.is_some_and(|told| !told.swap(true, Relaxed)) {
-            log::warn!(target: "heapledger", "{}; {}", doubt.says, doubt.remedy);
+            caller.scope(|| log::warn!(target: "heapledger", "{}; {}", doubt.says, doubt.remedy));
         }
     }
     for (line, told) in SOURCES.iter().zip(&SOURCES_TOLD) {
         if let Some(why) = summary.figure(*line).why()
             && !told.swap(true, Relaxed)
         {
-            log::warn!(target: "heapledger", "{} and figures with it are unknown: {why}", line.line().label);
+            let label = line.line().label;
+            caller.scope(|| log::warn!(target: "heapledger", "{label} and figures with it are unknown: {why}"));
         }
     }
 }

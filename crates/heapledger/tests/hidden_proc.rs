@@ -36,7 +36,9 @@ fn a_process_that_cannot_see_proc() {
     }
     static HELD: Region = Region::new("held");
     let held = HELD.scope(|| vec![1_u8; 5000]);
-    let summary = heapledger::quick().expect("a hidden /proc is no error");
+    let summary = HELD.scope(heapledger::quick).expect("a hidden /proc is no error");
+    let held_allocated = heapledger::live().region("held").map(|region| region.allocated_bytes);
+    assert_eq!(held_allocated, Some(5000), "reasons are charged to ~ledger, not to the caller");
     for line in [LineId::Rss, LineId::RssAnon, LineId::Swap, LineId::PageTables, LineId::PeakRss, LineId::CgroupCurrent]
     {
         let why = summary.figure(line).why().unwrap_or_else(|| panic!("{} is {}", line.key(), summary.figure(line)));

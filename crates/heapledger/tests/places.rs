@@ -54,8 +54,10 @@ fn many_summaries_at_once_are_each_whole() {
                     let name = format!("many/{thread}");
                     let own = summary.region(&name).map(|region| region.self_bytes());
                     assert_eq!(own, Some(bytes.len() as i64));
+                    // Torn by the other threads' refreshes, it falls back to what the kernel says, if that says anything.
                     let bound = summary.figure(LineId::Base);
-                    assert!(bound.low() == Some(0) && bound.high().is_some_and(|most| most > 0), "{bound}");
+                    let stated = bound.low() == Some(0) && bound.high().is_some_and(|most| most > 0);
+                    assert!(stated || summary.figure(LineId::Rss).is_unknown(), "{bound}");
                 }
             })
         })

@@ -115,10 +115,11 @@ pub(crate) fn one_word<T>(
     let mut filled = 0;
     loop {
         let count = read_some(&mut reader, &mut buffer[filled..]).map_err(|error| ReadError::file(file, &error))?;
-        if count == 0 {
+        filled += count;
+        // The line break ends the file; asking for more would cost a call to be told so.
+        if count == 0 || buffer[..filled].ends_with(b"\n") {
             break;
         }
-        filled += count;
     }
     each(buffer[..filled].trim_ascii()).ok_or(ReadError::Malformed { file, field: "its only line" })
 }
