@@ -18,7 +18,7 @@ static REFUSED: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Fresh {
     address: usize,
     len: usize,
-    /// Its place in the list, taken in advance so that keeping cannot fail; wasted if it is not kept.
+    /// Its place in the list, taken before it is used so that keeping cannot fail; wasted if a race for its use is lost.
     place: usize,
 }
 
@@ -34,7 +34,6 @@ impl Fresh {
     }
 
     fn try_map(len: usize, align: usize) -> Option<Fresh> {
-        let place = LISTED.fetch_update(Relaxed, Relaxed, |count| (count < LIST_ENTRIES).then_some(count + 1)).ok()?;
         let padded = if align > crate::classes::PAGE_BYTES { len + align } else { len };
         // SAFETY: a new private mapping at an address that the kernel chooses touches no memory of anybody.
         let raw = unsafe {
@@ -50,6 +49,12 @@ impl Fresh {
         if raw == libc::MAP_FAILED {
             return None;
         }
+        // After the mapping, so that a refusal by the kernel costs no place.
+        let place = LISTED.fetch_update(Relaxed, Relaxed, |count| (count < LIST_ENTRIES).then_some(count + 1));
+        let Ok(place) = place else {
+            unmap(raw as usize, padded);
+            return None;
+        };
         let start = raw as usize;
         let address = start.next_multiple_of(align);
         unmap(start, address - start);

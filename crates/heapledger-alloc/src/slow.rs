@@ -72,12 +72,13 @@ pub(crate) unsafe fn charge_small(block: *mut u8, size: usize, word: Word) {
     // SAFETY: `pair` is from `pair_of`.
     let slots = unsafe { slots_of(pair) };
     let offset = offset_of(block as usize);
-    Heap.entry(word.row_unchecked(), slots.slot_of(offset)).store(tag, Relaxed);
+    let (row, slot) = (word.row_unchecked(), slots.slot_of(offset));
+    Heap.entry(row, slot).store(tag, Relaxed);
     // SAFETY: the thread is registered, so these are its own counters of the current region.
     unsafe { count_small(set, pair, ALLOCATED, size) };
     // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
-    // page has become ours.
-    if offset >= slots.last_offset as usize {
+    // page has become ours. Its neighbour tells most pages that have not.
+    if offset >= slots.last_offset as usize && (slot == 0 || Heap.entry(row, slot - 1).load(Relaxed) == tag) {
         unmix(block as usize, pair);
     }
 }
