@@ -4,8 +4,10 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 
-use crate::classes::PAGE_BYTES;
+use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
+use crate::protocol::Rows;
+use crate::rows::Heap;
 use crate::words::Word;
 
 const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
@@ -126,21 +128,81 @@ pub enum PageOwner {
     Mixed,
 }
 
+/// What the owner map says of one page, at one moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PageWord(Word);
+
+impl PageWord {
+    /// Who owns the page, or owned it last.
+    pub fn owner(self) -> PageOwner {
+        if self.0.is_mixed() {
+            return PageOwner::Mixed;
+        }
+        match (self.start_owner(), self.tail_owner()) {
+            (None, None) => PageOwner::Unknown,
+            (Some(start), Some(tail)) if start != tail => PageOwner::Mixed,
+            (Some(region), _) | (None, Some(region)) => PageOwner::Region(region),
+        }
+    }
+
+    /// Whether the owners of the blocks that start here are told per slot only.
+    pub fn is_mixed(self) -> bool {
+        self.0.is_mixed()
+    }
+
+    /// The index of the region that owns every block that starts here; `None` on a mixed page, or if none ever did.
+    pub fn start_owner(self) -> Option<usize> {
+        if self.0.is_mixed() { None } else { index_of(self.0.tag()) }
+    }
+
+    /// The index of the region that owns the block which began on an earlier page and ends here. Known only for blocks of
+    /// more than a page in slabs.
+    pub fn tail_owner(self) -> Option<usize> {
+        index_of(self.0.tail()?)
+    }
+
+    /// The index of the region that owns the block of `class` which starts at this offset in the page, or owned it last;
+    /// `None` if the page carries blocks of another class now, or none.
+    ///
+    /// It does not say whether such a block lives.
+    pub fn slot_owner(self, class: usize, offset: usize) -> Option<usize> {
+        if !self.0.is_mixed() {
+            return index_of(self.0.tag());
+        }
+        match self.0.row() {
+            Some((of, row)) if of == class => index_of(Heap.entry(row, slot_of(class, offset)).load(Relaxed)),
+            _ => None,
+        }
+    }
+}
+
+fn index_of(tag: u16) -> Option<usize> {
+    usize::from(tag).checked_sub(1)
+}
+
+/// Calls `each` with the address and the word of every page that starts in `start..end`; pages in a GiB that the heap has
+/// never touched are left out. Reads one word per page; the words may change at any moment.
+pub fn for_each_page_word(start: usize, end: usize, mut each: impl FnMut(usize, PageWord)) {
+    let mut from = start.next_multiple_of(PAGE_BYTES);
+    while from < end && from >> LEAF_SHIFT < ROOT_ENTRIES {
+        let to = end.min(((from >> LEAF_SHIFT) + 1) << LEAF_SHIFT);
+        if word(from).is_some() {
+            for page in (from..to).step_by(PAGE_BYTES) {
+                each(page, PageWord(peek(page)));
+            }
+        }
+        from = to;
+    }
+}
+
+/// The word of the page that `address` lies in. Any address may be asked for.
+pub fn page_word(address: usize) -> PageWord {
+    if address >> LEAF_SHIFT >= ROOT_ENTRIES { PageWord(Word::VIRGIN) } else { PageWord(peek(address)) }
+}
+
 /// Who owns the page of `address`, or owned it last. Reads one word; any address may be asked for.
 ///
 /// It does not say whether a block there lives: a freed page keeps its last owner.
 pub fn page_owner(address: usize) -> PageOwner {
-    if address >> LEAF_SHIFT >= ROOT_ENTRIES {
-        return PageOwner::Unknown;
-    }
-    let word = peek(address);
-    if word.is_mixed() {
-        return PageOwner::Mixed;
-    }
-    match (word.tag(), word.tail()) {
-        (0, None) => PageOwner::Unknown,
-        (0, Some(tail)) => PageOwner::Region(usize::from(tail) - 1),
-        (start, Some(tail)) if tail != start => PageOwner::Mixed,
-        (start, _) => PageOwner::Region(usize::from(start) - 1),
-    }
+    page_word(address).owner()
 }
