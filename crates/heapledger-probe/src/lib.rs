@@ -1,8 +1,8 @@
-//! What heapledger reads: the kernel's status of the process, its control group, jemalloc's statistics, and which pages of
-//! a range are resident.
+//! What heapledger reads: the kernel's status of the process, its control group, jemalloc's statistics, and which pages
+//! of a range are resident.
 //!
-//! Everything here returns plain numbers, or a [`ReadError`] that names the file or key and says what to do. Nothing here
-//! knows the name of a region or writes a sentence about memory; nothing is ever 0 because it could not be read.
+//! Everything here returns plain numbers, or a [`ReadError`] that names the file or key and says what to do. Nothing
+//! here knows the name of a region or writes a sentence about memory; nothing is ever 0 because it could not be read.
 //!
 //! Programs use the crate `heapledger`, which joins these numbers with the ledger's counters.
 //!
@@ -12,9 +12,9 @@
 //! * [`read::resident_bytes()`] counts the resident pages of address ranges.
 //!
 //! # Forks, threads and locks
-//! No file is kept open, so a forked child never reads its parent. There is no lock of our own: facts that are found once
-//! are published by a compare-and-swap, and two threads that find them at once do the work twice. jemalloc's own lock of
-//! its control interface is taken, and jemalloc looks after it across a fork.
+//! No file is kept open, so a forked child never reads its parent. There is no lock of our own: facts that are found
+//! once are published by a compare-and-swap, and two threads that find them at once do the work twice. jemalloc's own
+//! lock of its control interface is taken, and jemalloc looks after it across a fork.
 //!
 //! # Platforms
 //! Linux. Elsewhere the kernel's figures are [`ReadError::NotLinux`]; jemalloc's are read everywhere.

@@ -1,5 +1,5 @@
-//! A process of its own, because its allocator counts: the readers must not allocate on the heap, or what they measure would
-//! move while they measure it.
+//! A process of its own, because its allocator counts: the readers must not allocate on the heap, or what they measure
+//! would move while they measure it.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;

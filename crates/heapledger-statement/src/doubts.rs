@@ -110,7 +110,7 @@ fn of_names(fallen: FallenNames, doubts: &mut Vec<Doubt>) {
         doubts.push(Doubt::new(
             "names_refused",
             format!("{} names were not allowed: they are charged to ~other", fallen.refused),
-            "use names that are not empty, short, without control characters and without a leading ~; try_new says which",
+            "use short names without control characters and without a leading ~; try_new says what is wrong",
         ));
     }
 }

@@ -31,12 +31,13 @@ impl fmt::Display for Why {
 
 /// A number of bytes: exact, within an interval that is true, or unknown with a reason and a remedy.
 ///
-/// Zero is a measurement; what was not measured is [`Figure::Unknown`], never 0. A figure is signed, because a difference
-/// of two figures is a figure too and nothing here clamps. It is NOT an estimate: an interval claims that the truth lies
-/// inside it.
+/// Zero is a measurement; what was not measured is [`Figure::Unknown`], never 0. A figure is signed, because a
+/// difference of two figures is a figure too and nothing here clamps. It is NOT an estimate: an interval claims that
+/// the truth lies inside it.
 ///
-/// Arithmetic is interval arithmetic: the result contains every value that the operands admit. An unknown operand makes the
-/// result unknown and its reason is kept (the left one's, if both are unknown). A sum that does not fit 64 bits is unknown.
+/// Arithmetic is interval arithmetic: the result contains every value that the operands admit. An unknown operand makes
+/// the result unknown and its reason is kept (the left one's, if both are unknown). A sum that does not fit 64 bits is
+/// unknown.
 ///
 /// ```
 /// use heapledger_statement::Figure;
@@ -68,8 +69,8 @@ pub enum Figure {
 impl Figure {
     /// An interval; [`Figure::Exact`] where both ends are equal.
     ///
-    /// Ends that contradict each other (`at_least > at_most`) give an unknown figure that says so: two sources that cannot
-    /// both be right are a finding, and neither swapping nor clamping the ends would report it.
+    /// Ends that contradict each other (`at_least > at_most`) give an unknown figure that says so: two sources that
+    /// cannot both be right are a finding, and neither swapping nor clamping the ends would report it.
     pub fn within(at_least: i64, at_most: i64) -> Self {
         match at_least.cmp(&at_most) {
             std::cmp::Ordering::Equal => Self::Exact(at_least),

@@ -1,4 +1,5 @@
-//! The guide for readers, generated from the tables: `docs/reading-the-statement.md` is this text, which a test asserts.
+//! The guide for readers, generated from the tables: `docs/reading-the-statement.md` is this text, which a test
+//! asserts.
 
 use crate::doubts::KINDS;
 use crate::lines::{LINES, Role, Section};
@@ -7,20 +8,20 @@ use crate::settings::SETTINGS;
 const HEAD: &str = "\
 # Reading the statement
 
-<!-- Generated from the tables in crates/heapledger-statement; `cargo test -p heapledger-statement` says how to renew it. -->
+<!-- Generated from the tables in crates/heapledger-statement: `HEAPLEDGER_BLESS=1 cargo test -p heapledger-statement`. -->
 
-Every figure is exact, an interval, or unknown. An exact figure prints in MiB with one decimal, beside its bytes. An interval
-prints as `310.0-562.0`: the truth lies inside it, and its ends are rounded outwards. An unknown figure prints as `?` with a
-mark like `[1]`; the reason and what to do about it stand below the table under that mark. Zero is a measurement: nothing that
-was not measured prints as zero.
+Every figure is exact, an interval, or unknown. An exact figure prints in MiB with one decimal, beside its bytes. An
+interval prints as `310.0-562.0`: the truth lies inside it, and its ends are rounded outwards. An unknown figure prints as
+`?` with a mark like `[1]`; the reason and what to do about it stand below the table under that mark. Zero is a
+measurement: nothing that was not measured prints as zero.
 
-`heapledger::quick()` reads the ledger's counters, the kernel's status file and jemalloc's statistics, and states the lines
-below. Such a summary does not sum to RSS, because how much of a block is in memory takes a walk over its pages.
+`heapledger::quick()` reads the ledger's counters, the kernel's status file and jemalloc's statistics, and states the
+lines below. Such a summary does not sum to RSS, because how much of a block is in memory takes a walk over its pages.
 
-In the JSON a figure is `\"bytes\"`, or `\"at_least\"` with `\"at_most\"`, or `\"unknown\"` with `\"remedy\"`. `\"measure\"` says which bytes
-are counted: *requested* by the program, *usable* in the size class, *resident* in memory, *virtual* addresses, or *charged* by
-the kernel to a control group. Lines of `lines` are kinds of memory that a full statement sums; `of_which` are parts of another
-line, `not_resident` is not in RSS, and `totals` overlap the lines. None of these three is ever added to `lines`.
+In the JSON a figure is `bytes`, or `at_least` with `at_most`, or `unknown` with `remedy`. `measure` says which bytes are
+counted: *requested* by the program, *usable* in the size class, *resident* in memory, *virtual* addresses, or *charged*
+by the kernel to a control group. Lines of `lines` are kinds of memory that a full statement sums; `of_which` are parts of
+another line, `not_resident` is not in RSS, and `totals` overlap the lines. None of these three is ever added to `lines`.
 ";
 
 /// The whole guide, in Markdown.

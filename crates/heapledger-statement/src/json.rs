@@ -1,7 +1,8 @@
 //! JSON: one object per summary, integers only, `schema` is the version.
 //!
-//! [`Report`] is the object. It is made from a [`Summary`] and gives it back, so a saved object can be rendered again or
-//! compared. Within one `schema` keys are added and never change their meaning; readers must pass over keys they do not know.
+//! [`Report`] is the object. It is made from a [`Summary`] and gives it back, so a saved object can be rendered again
+//! or compared. Within one `schema` keys are added and never change their meaning; readers must pass over keys they do
+//! not know.
 
 mod convert;
 
@@ -229,8 +230,8 @@ impl Summary {
     pub fn to_json(&self) -> String {
         match serde_json::to_string(&self.to_report()) {
             Ok(json) => json,
-            // A report has string keys only and its types refuse nothing, so this is not reached; an object that says so
-            // is better than a panic in whoever logs it.
+            // A report has string keys only and its types refuse nothing, so this is not reached; an object that says
+            // so is better than a panic in whoever logs it.
             Err(error) => {
                 let reason = error.to_string();
                 format!("{{\"schema\":{SCHEMA},\"depth\":{DEPTH_QUICK:?},\"error\":{reason:?}}}")

@@ -1,7 +1,7 @@
 //! The one table of lines: what a statement can say, where it stands, and whether it may be summed.
 //!
-//! Text, JSON and `docs/reading-the-statement.md` are generated from [`LINES`]. A new line is a new row of the table and a
-//! new [`LineId`]; nothing else names lines.
+//! Text, JSON and `docs/reading-the-statement.md` are generated from [`LINES`]. A new line is a new row of the table
+//! and a new [`LineId`]; nothing else names lines.
 
 mod table;
 
@@ -96,7 +96,8 @@ impl Section {
 #[derive(Copy, Clone, Debug, Eq, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// In a full statement its resident bytes are one of the terms that sum to RSS. A summary states it but does not sum.
+    /// In a full statement its resident bytes are one of the terms that sum to RSS. A summary states it but does not
+    /// sum.
     Summand,
     /// A part of the line named, which contains it; adding both would count it twice.
     OfWhich(LineId),

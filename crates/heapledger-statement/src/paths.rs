@@ -3,8 +3,8 @@
 /// For each region the sum of its own value and of every region below it, in the order given.
 ///
 /// A region lies below another if its name starts with the other's name and a `/`. Two regions of one name (one of them
-/// retired) do not lie below each other. Regions between them need not exist. The sums overlap by design and are never added.
-/// Sums wrap, which 64 bits of bytes cannot reach.
+/// retired) do not lie below each other. Regions between them need not exist. The sums overlap by design and are never
+/// added. Sums wrap, which 64 bits of bytes cannot reach.
 ///
 /// Costs one pass where no name has a `/`, otherwise a sort.
 pub fn subtree_sums<'a, Regions>(regions: Regions) -> Vec<i64>

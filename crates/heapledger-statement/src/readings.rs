@@ -22,7 +22,8 @@ impl Flow {
         Self { allocated, freed }
     }
 
-    /// What is live: allocated less freed. Signed and not clamped: a negative value is a defect of the counting and must show.
+    /// What is live: allocated less freed. Signed and not clamped: a negative value is a defect of the counting and
+    /// must show.
     pub const fn live(self) -> i64 {
         self.allocated.wrapping_sub(self.freed).cast_signed()
     }

@@ -71,23 +71,25 @@ settings! {
     JemallocVersion, "jemalloc_version", "mallctl version", "The version of the jemalloc that is linked.";
     ConfigStats, "config_stats", "mallctl config.stats",
         "Whether jemalloc was built with statistics. Without them every line that jemalloc states is unknown.";
-    PageBytes, "page_bytes", "mallctl arenas.page", "The page size that jemalloc counts in; a multiple of the kernel's.";
+    PageBytes, "page_bytes", "mallctl arenas.page",
+        "The page size that jemalloc counts in; a multiple of the kernel's.";
     Narenas, "narenas", "mallctl arenas.narenas", "How many arenas there can be now; most of them may not exist yet.";
     ArenasInitialized, "arenas_initialized", "mallctl arena.<i>.initialized",
         "How many arenas exist. Each costs a summary 4 to 8 microseconds and has decay clocks and metadata of its own.";
     BackgroundThread, "background_thread", "mallctl background_thread",
         "Whether background threads purge. Without them dirty pages of an idle process never decay.";
     DirtyDecayMs, "dirty_decay_ms", "mallctl arenas.dirty_decay_ms",
-        "How long dirty pages stay in arenas made from now on: -1 is for ever, 0 not at all. An arena can have a time of its own.";
+        "How long dirty pages stay in arenas made from now on: -1 is for ever, 0 not at all. Arenas can differ.";
     MuzzyDecayMs, "muzzy_decay_ms", "mallctl arenas.muzzy_decay_ms",
         "The same for muzzy pages. 0, the default, means that dirty pages are given back at once when they decay.";
     Tcache, "tcache", "mallctl opt.tcache", "Whether new threads cache freed blocks.";
     OversizeThresholdBytes, "oversize_threshold_bytes", "mallctl opt.oversize_threshold",
         "Blocks of this size and more get an arena of their own, without decay; 0 turns that off.";
     Retain, "retain", "mallctl opt.retain", "Whether jemalloc keeps the addresses of memory that it gives back.";
-    PercpuArena, "percpu_arena", "mallctl opt.percpu_arena", "Whether a thread uses the arena of the CPU that it runs on.";
+    PercpuArena, "percpu_arena", "mallctl opt.percpu_arena",
+        "Whether a thread uses the arena of the CPU that it runs on.";
     Hpa, "hpa", "mallctl opt.hpa",
-        "Whether jemalloc's huge page allocator is on. Its pages are outside the identity that bounds jemalloc's metadata.";
+        "Whether jemalloc's huge page allocator is on. It breaks the identity that bounds jemalloc's metadata.";
     Thp, "thp", "mallctl opt.thp", "Whether jemalloc asks for huge pages, forbids them or leaves them to the kernel.";
     MetadataThp, "metadata_thp", "mallctl opt.metadata_thp", "The same for jemalloc's own records.";
     SystemThp, "system_thp", "/sys/kernel/mm/transparent_hugepage/enabled, read once",

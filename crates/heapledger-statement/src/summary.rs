@@ -8,8 +8,8 @@ use crate::{Doubt, Figure, Flow, LineId, Readings, SettingId, SettingValue};
 
 /// A quick look at memory: the kernel's split of RSS, every region's live bytes, jemalloc's totals.
 ///
-/// Every figure is exact, an interval that is true, or unknown with a reason. It does NOT sum to RSS and states nothing as
-/// unexplained: how much of a block is resident takes a walk over its pages, which a summary does not do.
+/// Every figure is exact, an interval that is true, or unknown with a reason. It does NOT sum to RSS and states nothing
+/// as unexplained: how much of a block is resident takes a walk over its pages, which a summary does not do.
 ///
 /// A summary is of one moment only as far as the process is quiet. Its sources are read one after the other within
 /// microseconds; what threads allocated meanwhile is told as a doubt.

@@ -60,7 +60,11 @@ proptest! {
     }
 
     #[test]
-    fn no_operation_panics_or_wraps_at_the_ends_of_the_range(one in any::<i64>(), two in any::<i64>(), three in any::<i64>()) {
+    fn no_operation_panics_or_wraps_at_the_ends_of_the_range(
+        one in any::<i64>(),
+        two in any::<i64>(),
+        three in any::<i64>(),
+    ) {
         let exact = Figure::Exact(one);
         let interval = Figure::within(two.min(three), two.max(three));
         for result in [exact.clone() + interval.clone(), exact - interval] {

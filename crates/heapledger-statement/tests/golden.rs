@@ -1,5 +1,5 @@
-//! Saved readings in, the exact text out. `HEAPLEDGER_BLESS=1 cargo test -p heapledger-statement` renews the files, to be
-//! read over before they are committed.
+//! Saved readings in, the exact text out. `HEAPLEDGER_BLESS=1 cargo test -p heapledger-statement` renews the files, to
+//! be read over before they are committed.
 
 mod fixtures;
 

@@ -1,4 +1,5 @@
-//! The arithmetic of a summary: identities that must hold, intervals that must be true, unknowns that must stay unknown.
+//! The arithmetic of a summary: identities that must hold, intervals that must be true, unknowns that must stay
+//! unknown.
 
 mod fixtures;
 
@@ -165,14 +166,18 @@ prop_compose! {
         large_usable_bytes in flow(),
         retired in any::<bool>(),
     ) -> RegionReading {
-        let classes = [8_u32, 16, 32, 14_336].into_iter().zip(counts.iter().map(|flow| Flow::new(flow.allocated >> 20, flow.freed >> 20)));
-        RegionReading { name: name.into(), requested_bytes, classes: classes.collect(), large_blocks, large_usable_bytes, retired, ..RegionReading::default() }
+        let counts = counts.iter().map(|flow| Flow::new(flow.allocated >> 20, flow.freed >> 20));
+        let classes = [8_u32, 16, 32, 14_336].into_iter().zip(counts).collect();
+        let name = name.into();
+        RegionReading { name, requested_bytes, classes, large_blocks, large_usable_bytes, retired, index: 0, generation: 0 }
     }
 }
 
 proptest! {
     #[test]
-    fn self_bytes_sum_to_the_line_and_usable_is_counted_by_class(regions in prop::collection::vec(any_region(), 0..12)) {
+    fn self_bytes_sum_to_the_line_and_usable_is_counted_by_class(
+        regions in prop::collection::vec(any_region(), 0..12),
+    ) {
         let live: i64 = regions.iter().map(|region| region.requested_bytes.live()).sum();
         let usable: i64 = regions
             .iter()
@@ -196,7 +201,8 @@ proptest! {
             let jemalloc = readings.jemalloc.as_mut().expect("the fixture has statistics");
             (jemalloc.pdirty, jemalloc.pmuzzy) = (pdirty, pmuzzy);
         });
-        for line in summary.lines().iter().filter(|line| line.id.line().role == Role::Summand && line.figure.as_exact().is_none()) {
+        let summands = summary.lines().iter().filter(|line| line.id.line().role == Role::Summand);
+        for line in summands.filter(|line| line.figure.as_exact().is_none()) {
             prop_assert!(line.figure.high().is_some_and(|high| high as u64 <= anon), "{}", line.id.key());
             prop_assert_eq!(line.figure.low(), Some(0));
         }

@@ -16,15 +16,15 @@
 //! }
 //! ```
 //!
-//! [`Ledger`] is jemalloc with counters beside it: same size classes, same placement, same laziness. A block is charged to
-//! the region in force on the thread that allocates it and credited to that same region when it is freed, from any thread;
-//! a `realloc` keeps the region. What is allocated outside every region is charged to `~untagged`, so the regions always sum
-//! up to all that the program holds.
+//! [`Ledger`] is jemalloc with counters beside it: same size classes, same placement, same laziness. A block is charged
+//! to the region in force on the thread that allocates it and credited to that same region when it is freed, from any
+//! thread; a `realloc` keeps the region. What is allocated outside every region is charged to `~untagged`, so the
+//! regions always sum up to all that the program holds.
 //!
 //! # A library adopts it with `heapledger-core` alone
 //!
-//! A library that wants its allocations told apart depends on `heapledger-core`, which has no C code and no dependencies.
-//! Without a [`Ledger`] in the program its scopes do nothing and cost a few nanoseconds.
+//! A library that wants its allocations told apart depends on `heapledger-core`, which has no C code and no
+//! dependencies. Without a [`Ledger`] in the program its scopes do nothing and cost a few nanoseconds.
 //!
 //! ```
 //! use heapledger_core::{OwnedRegion, Region};
@@ -77,41 +77,44 @@
 //! | call | reads | cost | says |
 //! |---|---|---|---|
 //! | [`live()`] | the ledger's counters | ≤ 40 µs at 32 threads × 64 regions | live requested bytes of each region |
-//! | [`quick()`] | those, `/proc/self/status`, the control group, jemalloc's statistics | 20 µs + 4 to 8 µs per arena + 0.1 µs per thread and region | a [`Summary`] |
-//! | [`own_tables()`] | the kernel's page tables | some µs per GiB of heap and per thread | what the ledger itself takes |
+//! | [`quick()`] | + the kernel's status, jemalloc's statistics | 20 µs + 4 to 8 µs per arena + 0.1 µs per pair | a [`Summary`] |
+//! | [`own_tables()`] | the kernel's page tables | µs per GiB of heap and per thread | what the ledger itself takes |
+//!
+//! A pair is a thread and a region that it used. Most of a summary's cost is jemalloc's refresh of its own statistics.
 //!
 //! Every figure is a [`Figure`]: exact, an interval that is true, or unknown with a reason and what to do. Zero is a
-//! measurement; what could not be read is never zero. [`LineId`] names the lines, `docs/reading-the-statement.md` explains
-//! each.
+//! measurement; what could not be read is never zero. [`LineId`] names the lines, `docs/reading-the-statement.md`
+//! explains each.
 //!
 //! # Regions
 //!
-//! A name is a path, `tenant/7/cache`. The same name is the same region, wherever it is declared. A region has bytes of its
-//! own (`self_bytes`), which sum up over regions, and those of all below it (`subtree_bytes`), which overlap. Names that
-//! begin with `~` are the ledger's: `~untagged`; `~other` for names that could not have an id and for blocks that the ledger
-//! has no memory to track; `~ledger` for what this crate itself keeps on the heap, summaries included.
+//! A name is a path, `tenant/7/cache`. The same name is the same region, wherever it is declared. A region has bytes of
+//! its own (`self_bytes`), which sum up over regions, and those of all below it (`subtree_bytes`), which overlap. Names
+//! that begin with `~` are the ledger's: `~untagged`; `~other` for names that could not have an id and for blocks that
+//! the ledger has no memory to track; `~ledger` for what this crate itself keeps on the heap, summaries included.
 //!
-//! New threads and tasks start in `~untagged`; carry a region over by entering it there. A guard that is leaked leaves its
-//! thread in the region; pools can call [`reset_thread`] between jobs.
+//! New threads and tasks start in `~untagged`; carry a region over by entering it there. A guard that is leaked leaves
+//! its thread in the region; pools can call [`reset_thread`] between jobs.
 //!
 //! # Limits
 //!
-//! * Only what goes through Rust's global allocator is counted. C code that calls `malloc`, memory maps, and stacks are not;
-//!   they are in RSS all the same.
+//! * Only what goes through Rust's global allocator is counted. C code that calls `malloc`, memory maps, and stacks are
+//!   not; they are in RSS all the same.
 //! * Live bytes are requested bytes: a block that was never written is counted in full although it is not in memory.
-//! * A [`Summary`] does not sum to RSS. It says what the kernel counts, what the program holds and what jemalloc keeps, with
-//!   intervals where pages would have to be counted.
-//! * While threads allocate, counters are read one after the other, microseconds apart; a summary says how much was allocated
-//!   meanwhile. In a quiet process every figure is of one moment.
-//! * 4,600 regions at most at a time; names beyond fall to their parent's path, then to `~other`, and the summary says so.
+//! * A [`Summary`] does not sum to RSS. It says what the kernel counts, what the program holds and what jemalloc keeps,
+//!   with intervals where pages would have to be counted.
+//! * While threads allocate, counters are read one after the other, microseconds apart; a summary says how much was
+//!   allocated meanwhile. In a quiet process every figure is of one moment.
+//! * 4,600 regions at most at a time; names beyond fall to their parent's path, then to `~other`, and the summary says
+//!   so.
 //! * Linux is the platform that is measured. Elsewhere the counters work, and what only Linux states is unknown.
 //!
 //! # Features
 //!
 //! `serde`: JSON of a summary, `Summary::to_json`, and the types in `json` to read it back. Off by default.
 //!
-//! The library starts no thread, opens no socket and prints nothing. It warns through `log`, target `heapledger`, once for
-//! each thing that keeps figures unknown.
+//! The library starts no thread, opens no socket and prints nothing. It warns through `log`, target `heapledger`, once
+//! for each thing that keeps figures unknown.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -37,10 +37,11 @@ pub struct RegionLive {
 /// Live requested bytes of each region: exact to the byte where no thread is allocating.
 ///
 /// Source: the ledger's own counters, summed over threads. While threads allocate, each counter is right at some moment
-/// during the call, and no figure is negative. It says nothing of RSS, pages or jemalloc: that is [`quick`](crate::quick).
+/// during the call, and no figure is negative. It says nothing of RSS, pages or jemalloc: that is
+/// [`quick`](crate::quick).
 ///
-/// Costs two passes over one cache line for each thread and region, at most 40 µs at 32 threads × 64 regions. The result
-/// is allocated in region `~ledger`. It works anywhere that may allocate; not in a signal handler.
+/// Costs two passes over one cache line for each thread and region, at most 40 µs at 32 threads × 64 regions. The
+/// result is allocated in region `~ledger`. It works anywhere that may allocate; not in a signal handler.
 ///
 /// ```
 /// # #[global_allocator]

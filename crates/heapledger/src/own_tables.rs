@@ -17,13 +17,14 @@ const LEAF_BYTES: u64 = 2 << 20;
 /// Room for mappings that are made between counting and listing them.
 const SPARE_RANGES: usize = 16;
 
-/// The resident bytes of the ledger's own tables: counters of each thread, words for pages, rows, and their static roots.
+/// The resident bytes of the ledger's own tables: counters of each thread, words for pages, rows, and their static
+/// roots.
 ///
-/// Unlike the interval in a [`Summary`](crate::Summary), the kernel is asked for each page: exact from Linux 6.7; on older
-/// kernels an interval, and the upper end counts pages of zeroes. It costs more than [`quick`](crate::quick): some
-/// microseconds for each mapping, of which there is one per GiB of heap and per thread; on older kernels about a millisecond
-/// for each GiB of address space that the tables span, touched or not. It is NOT what the ledger's values on the heap take:
-/// those are live bytes of region `~ledger`.
+/// Unlike the interval in a [`Summary`](crate::Summary), the kernel is asked for each page: exact from Linux 6.7; on
+/// older kernels an interval, and the upper end counts pages of zeroes. It costs more than [`quick`](crate::quick):
+/// some microseconds for each mapping, of which there is one per GiB of heap and per thread; on older kernels about a
+/// millisecond for each GiB of address space that the tables span, touched or not. It is NOT what the ledger's values
+/// on the heap take: those are live bytes of region `~ledger`.
 ///
 /// Unknown if no [`Ledger`](crate::Ledger) is installed, or `/proc/self/pagemap` cannot be read.
 ///

@@ -11,18 +11,19 @@ use crate::{Error, readings, warnings};
 /// the control group. Every figure is exact, a true interval, or unknown with a reason and a remedy. It does NOT sum to
 /// RSS and explains nothing of it: a summary counts no pages.
 ///
-/// Costs about 20 µs, 4 to 8 µs for each arena that exists, which is jemalloc's own refresh of its statistics, and at most
-/// 0.1 µs for each thread and region in use. What it allocates is charged to `~ledger`; between its first and its last
-/// reading it allocates nothing. Any number of threads may call it at once, from inside a region, from a thread-local
-/// destructor or from a panic hook. In a forked child it reads the child. It may not be called from a signal handler.
+/// Costs about 20 µs, 4 to 8 µs for each arena that exists, which is jemalloc's own refresh of its statistics, and at
+/// most 0.1 µs for each thread and region in use. What it allocates is charged to `~ledger`; between its first and its
+/// last reading it allocates nothing. Any number of threads may call it at once, from inside a region, from a
+/// thread-local destructor or from a panic hook. In a forked child it reads the child. It may not be called from a
+/// signal handler.
 ///
-/// What keeps figures unknown or in doubt for good (no statistics, no `/proc`, refused maps, ids used up) is also told once
-/// per process through the `log` crate, target `heapledger`.
+/// What keeps figures unknown or in doubt for good (no statistics, no `/proc`, refused maps, ids used up) is also told
+/// once per process through the `log` crate, target `heapledger`.
 ///
 /// # Errors
 ///
-/// [`Error::NotInstalled`] if no [`Ledger`](crate::Ledger) is the global allocator, [`Error::OutOfMemory`] if there is no
-/// room for the counters.
+/// [`Error::NotInstalled`] if no [`Ledger`](crate::Ledger) is the global allocator, [`Error::OutOfMemory`] if there is
+/// no room for the counters.
 ///
 /// ```
 /// # #[global_allocator]

@@ -19,8 +19,8 @@ const PASSING: [&str; 3] = ["traffic", "statistics_torn", "metadata_unverified"]
 
 /// Warns of what makes figures of this process unknown or doubtful, each thing once.
 ///
-/// The flag is set before the logger is called, so a logger that takes summaries does not come here again. What the logger
-/// allocates is charged to the caller's region, as if the caller had logged.
+/// The flag is set before the logger is called, so a logger that takes summaries does not come here again. What the
+/// logger allocates is charged to the caller's region, as if the caller had logged.
 pub(crate) fn warn_once(summary: &Summary, caller: RegionId) {
     for doubt in summary.doubts().iter().filter(|doubt| !PASSING.contains(&&*doubt.key)) {
         let told = KINDS.iter().zip(&DOUBTS_TOLD).find(|((key, _), _)| *key == doubt.key).map(|(_, told)| told);

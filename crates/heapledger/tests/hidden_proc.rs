@@ -1,5 +1,5 @@
-//! A process that cannot see /proc: the counters and jemalloc still speak, and every figure of the kernel's is unknown with
-//! its reason. The test starts itself again in a mount namespace without /proc, which takes root and util-linux.
+//! A process that cannot see /proc: the counters and jemalloc still speak, and every figure of the kernel's is unknown
+//! with its reason. The test starts itself again in a mount namespace without /proc, which takes root and util-linux.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;

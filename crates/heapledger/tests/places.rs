@@ -1,5 +1,5 @@
-//! Where a summary may be taken: inside regions, on many threads at once, in thread-local destructors, in the panic hook, in
-//! a forked child. One process, so nothing here asserts that the process is quiet.
+//! Where a summary may be taken: inside regions, on many threads at once, in thread-local destructors, in the panic
+//! hook, in a forked child. One process, so nothing here asserts that the process is quiet.
 
 use std::cell::RefCell;
 use std::panic;
@@ -54,7 +54,8 @@ fn many_summaries_at_once_are_each_whole() {
                     let name = format!("many/{thread}");
                     let own = summary.region(&name).map(|region| region.self_bytes());
                     assert_eq!(own, Some(bytes.len() as i64));
-                    // Torn by the other threads' refreshes, it falls back to what the kernel says, if that says anything.
+                    // Torn by the other threads' refreshes, it falls back to what the kernel says, if that says
+                    // anything.
                     let bound = summary.figure(LineId::Base);
                     let stated = bound.low() == Some(0) && bound.high().is_some_and(|most| most > 0);
                     assert!(stated || summary.figure(LineId::Rss).is_unknown(), "{bound}");
@@ -107,7 +108,8 @@ fn a_forked_child_reads_itself_and_not_its_parent() {
     static HELD: Region = Region::new("held_by_the_parent");
     let held = HELD.scope(|| vec![1_u8; 64 << 20]);
     let parent = heapledger::quick().expect("the ledger is installed");
-    // SAFETY: the child only takes a summary, through an allocator that looks after forks, and leaves without unwinding.
+    // SAFETY: the child only takes a summary, through an allocator that looks after forks, and leaves without
+    // unwinding.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let code = child_code(&parent);

@@ -1,5 +1,5 @@
-//! A process of its own, in which nothing else allocates: there every figure that a busy process states as an interval is
-//! exact, and sources that count the same bytes must agree to the byte.
+//! A process of its own, in which nothing else allocates: there every figure that a busy process states as an interval
+//! is exact, and sources that count the same bytes must agree to the byte.
 
 use heapledger::{Figure, LineId, Region, SettingId, SettingValue, Summary};
 

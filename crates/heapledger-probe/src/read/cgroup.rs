@@ -7,9 +7,11 @@ use crate::read::Roots;
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Cgroup {
-    /// `memory.current`, or `memory.usage_in_bytes` of version 1: what the group is charged for, all its processes together.
+    /// `memory.current`, or `memory.usage_in_bytes` of version 1: what the group is charged for, all its processes
+    /// together.
     pub current_bytes: Result<u64, ReadError>,
-    /// `memory.max`, or `memory.limit_in_bytes`: its own hard limit; `None` if it has none. A parent's limit is not looked for.
+    /// `memory.max`, or `memory.limit_in_bytes`: its own hard limit; `None` if it has none. A parent's limit is not
+    /// looked for.
     pub limit_bytes: Result<Option<u64>, ReadError>,
 }
 
@@ -22,9 +24,9 @@ impl Cgroup {
 /// Reads the control group of the calling process.
 ///
 /// Where control groups are mounted is found once, which allocates; failing to find it is tried again. Which group the
-/// process is in, and its limit, are looked up again if that was more than a second ago, or in another process: they can
-/// change, seldom. What the group is charged for is read at each call. Costs an open and a read of one file, about 6 µs, and
-/// of two more once a second; allocates nothing after the first call.
+/// process is in, and its limit, are looked up again if that was more than a second ago, or in another process: they
+/// can change, seldom. What the group is charged for is read at each call. Costs an open and a read of one file, about
+/// 6 µs, and of two more once a second; allocates nothing after the first call.
 pub fn cgroup() -> Cgroup {
     #[cfg(target_os = "linux")]
     return linux::read_cached();

@@ -16,9 +16,9 @@ const PATH_BYTES: usize = 512;
 /// Stands for "no limit"; no group can be charged as much.
 const NO_LIMIT: u64 = u64::MAX;
 
-/// Written by whoever makes `turn` odd; everybody else then goes without. A reader believes what it copied if `turn` was the
-/// same even number before and after. A child that was forked while a thread of its parent was writing finds `turn` odd for
-/// ever, and looks its group up each time.
+/// Written by whoever makes `turn` odd; everybody else then goes without. A reader believes what it copied if `turn`
+/// was the same even number before and after. A child that was forked while a thread of its parent was writing finds
+/// `turn` odd for ever, and looks its group up each time.
 struct Cache {
     turn: AtomicUsize,
     pid: AtomicU64,
@@ -39,8 +39,8 @@ static CACHE: Cache = Cache {
     path: [const { AtomicU8::new(0) }; PATH_BYTES],
 };
 
-/// Nanoseconds of the system's clock, which may be set: then a group is looked up once too often, or is believed for as long
-/// as the clock was put back, at most until it is put right.
+/// Nanoseconds of the system's clock, which may be set: then a group is looked up once too often, or is believed for as
+/// long as the clock was put back, at most until it is put right.
 fn now_ns() -> Option<u64> {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
 }

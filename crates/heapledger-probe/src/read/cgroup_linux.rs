@@ -97,7 +97,8 @@ impl Group {
                     Ok(Self { version_1, folder })
                 });
             }
-            // The memory controller is in one of the two hierarchies: where version 1 has it, version 2 has no files for it.
+            // The memory controller is in one of the two hierarchies: where version 1 has it, version 2 has no files
+            // for it.
             if version_1 && mount.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .map_err(|error| ReadError::file(GROUPS, &error))?;
@@ -119,8 +120,9 @@ impl Group {
     }
 }
 
-/// Whether a line of the cgroup file is of a hierarchy that can have the memory controller: whether it is version 1, and the
-/// path of the group. A line is `hierarchy:controllers:path`; version 2 is hierarchy 0 without controllers, and stands last.
+/// Whether a line of the cgroup file is of a hierarchy that can have the memory controller: whether it is version 1,
+/// and the path of the group. A line is `hierarchy:controllers:path`; version 2 is hierarchy 0 without controllers, and
+/// stands last.
 fn memory_group(line: &[u8]) -> Option<(bool, &[u8])> {
     // The path may have colons.
     let mut fields = line.splitn(3, |byte| *byte == b':');

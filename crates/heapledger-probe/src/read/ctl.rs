@@ -1,7 +1,7 @@
 //! jemalloc's control interface, one typed read at a time, through MIBs that are looked up once.
 //!
-//! The unsafe part of reading jemalloc: each key is read as the type that its row of [`KEYS`] states, and every type is a
-//! plain number or a pointer to a string that jemalloc never frees.
+//! The unsafe part of reading jemalloc: each key is read as the type that its row of [`KEYS`] states, and every type is
+//! a plain number or a pointer to a string that jemalloc never frees.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_uint};
@@ -143,8 +143,9 @@ pub trait Ctl {
 
 /// The jemalloc that is linked into this program.
 ///
-/// A read takes jemalloc's lock of its control interface and copies a number: some tens of nanoseconds. A refresh visits
-/// every arena that exists, at 4 to 8 µs each. Nothing of it may be called from a signal handler or an allocator's hook.
+/// A read takes jemalloc's lock of its control interface and copies a number: some tens of nanoseconds. A refresh
+/// visits every arena that exists, at 4 to 8 µs each. Nothing of it may be called from a signal handler or an
+/// allocator's hook.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Jemalloc;
 
@@ -197,8 +198,8 @@ impl Ctl for Jemalloc {
 
     fn refresh(&self) -> Result<u64, ReadError> {
         let (mib, depth) = mib(Key::Epoch)?;
-        // SAFETY: the key's type is uint64_t. jemalloc ignores the number written and answers the new one, both under one
-        // lock; the answer is a u64.
+        // SAFETY: the key's type is uint64_t. jemalloc ignores the number written and answers the new one, both under
+        // one lock; the answer is a u64.
         unsafe { raw::update_mib::<u64>(&mib[..depth], 1) }.map_err(|_| Key::Epoch.error())
     }
 
@@ -225,8 +226,9 @@ const DEPTH: usize = 4;
 
 /// A MIB that was looked up, or depth 0.
 ///
-/// The same key always has the same MIB, so two threads that look it up at once write the same. The depth is written last
-/// (Release) and read first (Acquire): who sees it sees the parts. There is no lock that a forked child could find held.
+/// The same key always has the same MIB, so two threads that look it up at once write the same. The depth is written
+/// last (Release) and read first (Acquire): who sees it sees the parts. There is no lock that a forked child could find
+/// held.
 struct Cached {
     depth: AtomicUsize,
     parts: [AtomicUsize; DEPTH],

@@ -22,7 +22,8 @@ pub(crate) struct StackPath {
 }
 
 impl StackPath {
-    /// The parts one after the other; each after the first begins with its own `/`, unless it is empty. `None` if they do not fit.
+    /// The parts one after the other; each after the first begins with its own `/`, unless it is empty. `None` if they
+    /// do not fit.
     pub(crate) fn of(parts: &[&[u8]]) -> Option<Self> {
         let mut path = Self { bytes: [0; PATH_BYTES], len: 0 };
         for part in parts {
@@ -45,8 +46,8 @@ impl StackPath {
 
 /// Opens `root` + `rest`. The standard library opens a path of usual length without allocating, and closes it on exec.
 ///
-/// A file is opened for each reading: one kept open would read the parent after a fork, and a number of a descriptor kept
-/// across a daemon's closing of all descriptors could be somebody else's file.
+/// A file is opened for each reading: one kept open would read the parent after a fork, and a number of a descriptor
+/// kept across a daemon's closing of all descriptors could be somebody else's file.
 pub(crate) fn open(file: &'static str, parts: &[&[u8]]) -> Result<File, ReadError> {
     let path = StackPath::of(parts).ok_or(ReadError::PathTooLong { file })?;
     File::open(path.as_path()).map_err(|error| ReadError::file(file, &error))

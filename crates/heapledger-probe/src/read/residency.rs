@@ -14,12 +14,13 @@ pub struct Residency {
 
 /// Counts the resident bytes of private anonymous ranges, given as `(address, bytes)` that do not overlap.
 ///
-/// A page is resident if it is in memory and not the kernel's shared page of zeroes, which a read of untouched memory maps
-/// and RSS leaves out. From Linux 6.7 that is exact (PAGEMAP_SCAN). Older kernels do not tell the zero page from a page that
-/// is shared with a forked child, so such pages make the difference between the two figures (pagemap, which is read with 8
-/// bytes for each page of the range, touched or not).
+/// A page is resident if it is in memory and not the kernel's shared page of zeroes, which a read of untouched memory
+/// maps and RSS leaves out. From Linux 6.7 that is exact (PAGEMAP_SCAN). Older kernels do not tell the zero page from a
+/// page that is shared with a forked child, so such pages make the difference between the two figures (pagemap, which
+/// is read with 8 bytes for each page of the range, touched or not).
 ///
-/// Allocates nothing. Ranges need not begin or end at a page; of a page at the edge only the bytes inside the range count.
+/// Allocates nothing. Ranges need not begin or end at a page; of a page at the edge only the bytes inside the range
+/// count.
 ///
 /// # Errors
 ///

@@ -107,8 +107,8 @@ impl Range {
         self.end.next_multiple_of(self.page_bytes)
     }
 
-    /// How much of whole pages from `start` to `end` lies inside. They are pages that the range touches, so what is taken
-    /// away is never more.
+    /// How much of whole pages from `start` to `end` lies inside. They are pages that the range touches, so what is
+    /// taken away is never more.
     fn overlap(self, start: u64, end: u64) -> u64 {
         self.end.min(end) - self.start.max(start)
     }
@@ -134,9 +134,9 @@ impl Range {
                 category_anyof_mask: 0,
                 return_mask: PAGE_IS_PRESENT,
             };
-            // SAFETY: the argument is the kernel's structure of its stated size; `vec` points to `vec_len` regions that are
-            // borrowed for the call; without flags the kernel changes neither pages nor page tables. The request is 32 bits
-            // wide everywhere; musl takes it as a signed number of the same bits.
+            // SAFETY: the argument is the kernel's structure of its stated size; `vec` points to `vec_len` regions that
+            // are borrowed for the call; without flags the kernel changes neither pages nor page tables. The request is
+            // 32 bits wide everywhere; musl takes it as a signed number of the same bits.
             let count = unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arg) };
             let found = regions.get(..usize::try_from(count).ok()?)?;
             resident_bytes += found.iter().map(|region| self.overlap(region.start, region.end)).sum::<u64>();
@@ -180,8 +180,9 @@ mod tests {
     /// Enough pages that the buffers of both backends are filled several times.
     const PAGES: usize = 3000;
 
-    /// A fresh mapping, never unmapped, of which every other page was written and every fourth only read: its address, and
-    /// the bytes of the written pages. A mapping of our own, because an allocator may hand out memory that was written.
+    /// A fresh mapping, never unmapped, of which every other page was written and every fourth only read: its address,
+    /// and the bytes of the written pages. A mapping of our own, because an allocator may hand out memory that was
+    /// written.
     fn half_written() -> (usize, u64) {
         let page = page_bytes() as usize;
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);

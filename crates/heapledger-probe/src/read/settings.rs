@@ -3,7 +3,8 @@
 use crate::ReadError;
 use crate::read::{Ctl, Key};
 
-/// Settings that decide how jemalloc's figures behave. Each is read by itself; one that is not answered leaves the others.
+/// Settings that decide how jemalloc's figures behave. Each is read by itself; one that is not answered leaves the
+/// others.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct JemallocSettings {
@@ -67,8 +68,8 @@ pub fn settings(ctl: &impl Ctl) -> JemallocSettings {
     }
 }
 
-/// Counts the arenas that exist among `narenas`, of which the first `in_order` come into being one after the other: after
-/// the first that is missing, the rest of those need not be asked for, of which there can be hundreds.
+/// Counts the arenas that exist among `narenas`, of which the first `in_order` come into being one after the other:
+/// after the first that is missing, the rest of those need not be asked for, of which there can be hundreds.
 fn count_initialized(ctl: &impl Ctl, narenas: u64, in_order: u64) -> Result<u64, ReadError> {
     let mut count = 0;
     let mut index = 0;

@@ -45,9 +45,10 @@ pub struct JemallocStats {
 
 /// Refreshes jemalloc's statistics and reads them.
 ///
-/// One refresh costs 4 to 8 µs for each arena that exists (jemalloc visits 200 sizes of extents in each), under a lock that every reader of the interface takes; the
-/// reads after it are some tens of nanoseconds each. Allocates nothing on the heap. If another thread refreshes meanwhile,
-/// it is done again, a few times; then `one_epoch` is false, and only identities between figures are in doubt.
+/// One refresh costs 4 to 8 µs for each arena that exists (jemalloc visits 200 sizes of extents in each), under a lock
+/// that every reader of the interface takes; the reads after it are some tens of nanoseconds each. Allocates nothing on
+/// the heap. If another thread refreshes meanwhile, it is done again, a few times; then `one_epoch` is false, and only
+/// identities between figures are in doubt.
 ///
 /// # Errors
 ///

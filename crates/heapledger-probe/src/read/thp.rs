@@ -44,7 +44,8 @@ mod linux {
     const FILE: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
     const MODES: [Thp; 3] = [Thp::Always, Thp::Madvise, Thp::Never];
 
-    /// One more than the place in [`MODES`]; 0 is not read yet. Whoever reads twice reads the same, so Relaxed suffices.
+    /// One more than the place in [`MODES`]; 0 is not read yet. Whoever reads twice reads the same, so Relaxed
+    /// suffices.
     static SEEN: AtomicU8 = AtomicU8::new(0);
 
     pub(super) fn system_thp() -> Result<Thp, ReadError> {

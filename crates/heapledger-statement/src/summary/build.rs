@@ -7,7 +7,8 @@ use crate::{
     Summary, SummaryLine, ThpMode,
 };
 
-/// jemalloc maps metadata in blocks whose size is a multiple of this, on every platform with 2 MiB huge pages or larger.
+/// jemalloc maps metadata in blocks whose size is a multiple of this, on every platform with 2 MiB huge pages or
+/// larger.
 const BASE_BLOCK_BYTES: i128 = 2 << 20;
 
 pub(super) fn summary(mut readings: Readings) -> Summary {
@@ -145,8 +146,8 @@ fn pages(jemalloc: &JemallocReading, count: u64) -> Figure {
 
 /// The cap on everything that is resident and anonymous: all of jemalloc's memory and the ledger's tables are.
 ///
-/// The kernel and jemalloc are read microseconds apart. If the cap decides, the interval holds at the moment of the kernel's
-/// reading; if jemalloc's count decides, at the moment of its refresh. It holds at both in a quiet process.
+/// The kernel and jemalloc are read microseconds apart. If the cap decides, the interval holds at the moment of the
+/// kernel's reading; if jemalloc's count decides, at the moment of its refresh. It holds at both in a quiet process.
 struct Cap(Option<u64>);
 
 impl Cap {
@@ -171,8 +172,8 @@ impl Cap {
 
 /// What blocks were rounded up by.
 ///
-/// In a quiet process it is usable less requested, exactly. Otherwise the two are moments apart, so only the block counts
-/// are used: each live block was rounded up by 0 bytes at least and by all of its class at most.
+/// In a quiet process it is usable less requested, exactly. Otherwise the two are moments apart, so only the block
+/// counts are used: each live block was rounded up by 0 bytes at least and by all of its class at most.
 fn rounding(readings: &Readings, regions: &Regions) -> Figure {
     if readings.traffic_bytes == Some(Flow::default()) {
         return regions.usable.clone() - regions.requested.clone();
@@ -185,9 +186,9 @@ fn rounding(readings: &Readings, regions: &Regions) -> Figure {
 
 /// jemalloc's base blocks: from 0 to their address space (identity E), which is mapped beyond the pages of extents.
 ///
-/// jemalloc reads the four terms one after the other, so with traffic the difference can be off, downwards too. Base blocks
-/// come in multiples of 2 MiB and hold what was handed out of them: a difference that is neither is not believed, and the
-/// line falls back to the anonymous part of RSS, which is always an upper bound.
+/// jemalloc reads the four terms one after the other, so with traffic the difference can be off, downwards too. Base
+/// blocks come in multiples of 2 MiB and hold what was handed out of them: a difference that is neither is not
+/// believed, and the line falls back to the anonymous part of RSS, which is always an upper bound.
 fn base(jemalloc: &Reading<JemallocReading>, anonymous: &Cap, doubts: &mut Vec<Doubt>) -> Figure {
     let read = match jemalloc {
         Ok(read) => read,
@@ -214,8 +215,8 @@ fn base(jemalloc: &Reading<JemallocReading>, anonymous: &Cap, doubts: &mut Vec<D
     }
 }
 
-/// The ledger's tables: at most what it may have written. A huge page makes resident what was never written, so where huge
-/// pages are on for everybody, or that is not known, all that is mapped bounds it.
+/// The ledger's tables: at most what it may have written. A huge page makes resident what was never written, so where
+/// huge pages are on for everybody, or that is not known, all that is mapped bounds it.
 fn own_tables(readings: &Readings, anonymous: &Cap) -> Figure {
     let figure = from(&readings.own_tables, |tables| {
         let huge = !matches!(readings.system_thp, Ok(ThpMode::Madvise | ThpMode::Never));

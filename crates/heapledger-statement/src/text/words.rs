@@ -1,7 +1,7 @@
 //! Names as a terminal can show them: control characters escaped, the width known, the middle cut out where too long.
 
-/// The name with every character escaped that a terminal would obey or hide: control characters, and marks that change the
-/// direction of writing.
+/// The name with every character escaped that a terminal would obey or hide: control characters, and marks that change
+/// the direction of writing.
 pub(super) fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for symbol in name.chars() {
