@@ -3,11 +3,11 @@
 //! Three stages, each of its own module, none of which reads a clock, a file, a global or the allocator:
 //!
 //! 1. [`Readings`] are the plain numbers that somebody read: the ledger's counters, the kernel's status, jemalloc's
-//! statistics, each with a reason in its place where it could not be read. 2. [`Summary::from_readings`] does the
-//! arithmetic. Every figure of the result is a [`Figure`]: exact, an interval that is true, or unknown with a reason
-//! and a remedy. Nothing is clamped and no unknown is ever shown as zero. 3. The summary is rendered as text by
-//! [`Display`](core::fmt::Display) and, with feature `serde`, as JSON by `Summary::to_json`. Neither recomputes
-//! anything.
+//!    statistics, each with a reason in its place where it could not be read.
+//! 2. [`Summary::from_readings`] does the arithmetic. Every figure of the result is a [`Figure`]: exact, an interval
+//!    that is true, or unknown with a reason and a remedy. Nothing is clamped and no unknown is ever shown as zero.
+//! 3. The summary is rendered as text by [`Display`](core::fmt::Display) and, with feature `serde`, as JSON by
+//!    `Summary::to_json`. Neither recomputes anything.
 //!
 //! What lines there are, where they stand, whether they may be summed and what they mean is decided in one place,
 //! [`lines::LINES`]; the text, the JSON and `docs/reading-the-statement.md` are generated from it.

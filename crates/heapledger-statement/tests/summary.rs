@@ -168,8 +168,8 @@ prop_compose! {
     ) -> RegionReading {
         let counts = counts.iter().map(|flow| Flow::new(flow.allocated >> 20, flow.freed >> 20));
         let classes = [8_u32, 16, 32, 14_336].into_iter().zip(counts).collect();
-        let name = name.into();
-        RegionReading { name, requested_bytes, classes, large_blocks, large_usable_bytes, retired, index: 0, generation: 0 }
+        let region = RegionReading { name: name.into(), requested_bytes, classes, retired, ..RegionReading::default() };
+        RegionReading { large_blocks, large_usable_bytes, ..region }
     }
 }
 
