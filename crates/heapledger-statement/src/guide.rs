@@ -52,7 +52,9 @@ pub fn reading_the_statement() -> String {
     }
     out.push_str("\n## Settings\n\n| id | read from | what it decides |\n|---|---|---|\n");
     for row in &SETTINGS {
-        out.push_str(&format!("| `{}` | {} | {} |\n", row.key, row.source, row.doc));
+        // Markdown would take what stands between the two signs for HTML.
+        let source = row.source.replace('<', "\\<");
+        out.push_str(&format!("| `{}` | {source} | {} |\n", row.key, row.doc));
     }
     out.push_str(
         "\n## Doubts\n\nA doubt is printed as a `note:` below the table and stands in `notes` of the JSON.\n\n",

@@ -77,7 +77,7 @@
 //! | call | reads | cost | says |
 //! |---|---|---|---|
 //! | [`live()`] | the ledger's counters | ≤ 40 µs at 32 threads × 64 regions | live requested bytes of each region |
-//! | [`quick()`] | + the kernel's status, jemalloc's statistics | 20 µs + 4-8 µs per arena + 0.1 µs per pair | a [`Summary`] |
+//! | [`quick()`] | + kernel's status, jemalloc's statistics | 20 µs + 4-8 µs per arena + 0.1 µs per pair | a [`Summary`] |
 //! | [`own_tables()`] | the kernel's page tables | µs per GiB of heap and per thread | what the ledger itself takes |
 //!
 //! A pair is a thread and a region that it used. Most of a summary's cost is jemalloc's refresh of its own statistics.
