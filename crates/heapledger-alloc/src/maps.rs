@@ -113,7 +113,8 @@ pub struct TableUse {
     pub page_words_bytes: u64,
     /// Rows of mixed pages.
     pub rows_bytes: u64,
-    /// Bytes of rows in use by mixed pages and by pages that were mixed; an upper bound of what rows keep resident.
+    /// Bytes of rows that pages refer to now: those of mixed pages, and of pages that were mixed. Rows given back stay
+    /// resident and are used again, so this is no bound of what is resident.
     pub rows_used_bytes: u64,
     /// Thread slots mapped; slots of ended threads are used again.
     pub thread_slots: usize,
