@@ -22,6 +22,8 @@
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[forbid(unsafe_code)]
+pub mod attribute;
 mod error;
 pub mod read;
 

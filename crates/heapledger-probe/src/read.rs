@@ -14,7 +14,7 @@ use std::path::Path;
 
 pub use cgroup::{Cgroup, CgroupPlaces, cgroup};
 pub use ctl::{Ctl, Jemalloc, Key};
-pub use residency::{Residency, resident_bytes};
+pub use residency::{Backend, Residency, resident_bytes};
 pub use settings::{JemallocSettings, settings};
 pub use stats::{JemallocStats, stats};
 pub use status::{Status, status};

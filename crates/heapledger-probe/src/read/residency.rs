@@ -12,6 +12,49 @@ pub struct Residency {
     pub at_most_bytes: u64,
 }
 
+impl Residency {
+    /// Known exactly.
+    pub const fn exactly(bytes: u64) -> Self {
+        Self { at_least_bytes: bytes, at_most_bytes: bytes }
+    }
+
+    /// Whether both ends are the same.
+    pub const fn is_exact(self) -> bool {
+        self.at_least_bytes == self.at_most_bytes
+    }
+}
+
+impl std::ops::AddAssign for Residency {
+    fn add_assign(&mut self, more: Self) {
+        self.at_least_bytes += more.at_least_bytes;
+        self.at_most_bytes += more.at_most_bytes;
+    }
+}
+
+impl std::iter::Sum for Residency {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |mut sum, part| {
+            sum += part;
+            sum
+        })
+    }
+}
+
+/// Who tells which pages are resident; forcible, for tests and for kernels that lie.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Backend {
+    /// The ioctl PAGEMAP_SCAN, from Linux 6.7: runs of pages, and pages of zeroes told apart.
+    Scan,
+    /// The file `/proc/self/pagemap`: 8 bytes for each page. A page of zeroes looks like one shared with a forked
+    /// child, so both are in doubt.
+    Pagemap,
+    /// The call mincore: a byte for each page. It counts pages of zeroes, and of files it tells what the system has in
+    /// memory rather than what this process maps, so it is used for anonymous memory only.
+    Mincore,
+    /// Nobody.
+    None,
+}
+
 /// Counts the resident bytes of private anonymous ranges, given as `(address, bytes)` that do not overlap.
 ///
 /// A page is resident if it is in memory and not the kernel's shared page of zeroes, which a read of untouched memory
