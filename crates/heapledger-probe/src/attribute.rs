@@ -5,6 +5,7 @@
 //! nothing here calls the kernel or jemalloc, so all of it is tested on worlds that never existed.
 
 mod walk;
+mod world;
 
 /// How many small size classes jemalloc has with 4 KiB pages.
 pub const CLASSES: usize = 36;
@@ -13,3 +14,4 @@ pub use walk::{
     ArenaSums, ClassPages, FreeExtents, Heap, KernelPages, LargePages, Moved, Outside, Place, RegionPages, SlabPages,
     SmallPages, Unattributed, Walk,
 };
+pub use world::{PageKind, Run};

@@ -44,6 +44,11 @@ pub enum ReadError {
         /// The key.
         key: &'static str,
     },
+    /// The kernel gave no memory for the buffers of a reading.
+    NoRoom {
+        /// What it said.
+        kind: io::ErrorKind,
+    },
     /// This platform has no such source.
     NotLinux,
 }
@@ -75,6 +80,7 @@ impl ReadError {
             Self::PathTooLong { .. } => "use a shorter path for the control group",
             Self::StatsOff => "enable feature `stats` of tikv-jemallocator, or unset JEMALLOC_OVERRIDE",
             Self::Key { .. } => "link the jemalloc that tikv-jemalloc-sys builds (5.3)",
+            Self::NoRoom { .. } => "raise the limits on memory and address space (ulimit -v, the control group)",
             Self::NotLinux => "run on Linux",
         }
     }
@@ -90,6 +96,7 @@ impl fmt::Display for ReadError {
             Self::PathTooLong { file } => write!(out, "the path of {file} is too long"),
             Self::StatsOff => out.write_str("jemalloc was built without statistics"),
             Self::Key { key } => write!(out, "jemalloc does not answer {key}"),
+            Self::NoRoom { kind } => write!(out, "no memory for the buffers of a reading: {kind}"),
             Self::NotLinux => out.write_str("this platform has no such figure"),
         }
     }

@@ -4,7 +4,13 @@ mod cgroup;
 mod ctl;
 #[cfg(target_os = "linux")]
 mod file;
+#[cfg(target_os = "linux")]
+mod mapbuf;
+#[cfg(target_os = "linux")]
+mod maps;
 mod residency;
+#[cfg(target_os = "linux")]
+mod runs;
 mod settings;
 mod stats;
 mod status;

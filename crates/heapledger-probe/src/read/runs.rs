@@ -1,0 +1,378 @@
+//! Which pages of a range are in memory, by one of three backends of Linux.
+//!
+//! The unsafe part: two system calls that write into buffers on the stack, which are as large as they are told.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use super::file::{bytes, open};
+use super::{Backend, Roots};
+use crate::ReadError;
+use crate::attribute::{PageKind, Run};
+
+const FILE: &str = "/proc/self/pagemap";
+
+/// The kernel holds a lock of the address space during a call, so a call asks for no more than this.
+const CALL_BYTES: usize = 64 << 20;
+
+/// Runs that one call returns; more calls follow if there are more.
+const REGIONS: usize = 256;
+/// Entries of the pagemap file read at once, and bytes of mincore.
+const ENTRIES: usize = 512;
+const MINCORE_PAGES: usize = 4096;
+
+/// What a range is known to be, so that no more is asked than is needed.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Range {
+    /// Private anonymous memory: there are no file pages, and the kernel need not look at each page's descriptor.
+    Anonymous,
+    /// Anything.
+    Any,
+}
+
+/// A backend, ready.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    backend: Backend,
+    file: Option<File>,
+    page_bytes: usize,
+}
+
+impl Pages {
+    /// The first backend that works.
+    ///
+    /// # Errors
+    ///
+    /// What the last one says.
+    pub(crate) fn open(roots: Roots<'_>) -> Result<Self, ReadError> {
+        [Backend::Scan, Backend::Pagemap]
+            .into_iter()
+            .find_map(|backend| Self::force(roots, backend).ok())
+            .map_or_else(|| Self::force(roots, Backend::Mincore), Ok)
+    }
+
+    /// This backend and no other.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::File`] if it does not work here.
+    pub(crate) fn force(roots: Roots<'_>, backend: Backend) -> Result<Self, ReadError> {
+        let file = match backend {
+            Backend::Scan | Backend::Pagemap => Some(open(FILE, &[bytes(roots.proc), b"/self/pagemap"])?),
+            Backend::Mincore | Backend::None => None,
+        };
+        let pages = Self { backend, file, page_bytes: page_bytes() };
+        // One page of the stack, which is there.
+        let here = &raw const pages as usize;
+        let page = here - here % pages.page_bytes;
+        pages.for_each_run(page, page + pages.page_bytes, Range::Any, |_| {})?;
+        Ok(pages)
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    /// Calls `each` with the runs of whole pages that touch `start..end`, by address. Adjoining runs may be of one kind.
+    /// Allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::File`] if the kernel refuses.
+    pub(crate) fn for_each_run(
+        &self,
+        start: usize,
+        end: usize,
+        range: Range,
+        mut each: impl FnMut(Run),
+    ) -> Result<(), ReadError> {
+        let end = end.checked_next_multiple_of(self.page_bytes).unwrap_or(end);
+        let mut from = start - start % self.page_bytes;
+        while from < end {
+            from = match self.backend {
+                Backend::Scan => {
+                    self.scan(from, from.checked_add(CALL_BYTES).map_or(end, |to| to.min(end)), range, &mut each)?
+                }
+                Backend::Pagemap => self.look_up(from, end, &mut each)?,
+                Backend::Mincore if range == Range::Anonymous => self.mincore(from, end, &mut each)?,
+                Backend::Mincore | Backend::None => end,
+            };
+        }
+        Ok(())
+    }
+
+    /// As far as one call gets.
+    fn scan(&self, start: usize, end: usize, range: Range, each: &mut impl FnMut(Run)) -> Result<usize, ReadError> {
+        let mut regions = [PageRegion::default(); REGIONS];
+        let mut arg = ScanArg {
+            size: size_of::<ScanArg>() as u64,
+            start: start as u64,
+            end: end as u64,
+            vec: regions.as_mut_ptr() as u64,
+            vec_len: REGIONS as u64,
+            category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+            return_mask: match range {
+                Range::Anonymous => PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO,
+                Range::Any => PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_FILE,
+            },
+            ..ScanArg::default()
+        };
+        let file = self.file()?;
+        // SAFETY: the argument is the kernel's structure of its stated size; `vec` points to `vec_len` regions that are
+        // borrowed for the call; without flags the kernel changes neither pages nor page tables. The request is 32 bits
+        // wide everywhere; musl takes it as a signed number of the same bits.
+        let count = unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arg) };
+        let found = usize::try_from(count).ok().and_then(|count| regions.get(..count)).ok_or_else(last_error)?;
+        for region in found {
+            each(Run { start: region.start as usize, end: region.end as usize, kind: kind_of(region.categories) });
+        }
+        // If the vector was not filled the walk is done, whatever `walk_end` says, which can be stale.
+        Ok(found.get(REGIONS - 1).map_or(end, |last| arg.walk_end.max(last.end) as usize))
+    }
+
+    fn file(&self) -> Result<&File, ReadError> {
+        self.file.as_ref().ok_or(ReadError::File { file: FILE, kind: io::ErrorKind::NotFound })
+    }
+
+    /// The pagemap file, an entry for each page.
+    fn look_up(&self, start: usize, end: usize, each: &mut impl FnMut(Run)) -> Result<usize, ReadError> {
+        let mut buffer = [0; ENTRIES * ENTRY_BYTES];
+        let pages = ((end - start) / self.page_bytes).min(ENTRIES);
+        let wanted = buffer.get_mut(..pages * ENTRY_BYTES).unwrap_or_default();
+        let place = (start / self.page_bytes * ENTRY_BYTES) as u64;
+        self.file()?.read_exact_at(wanted, place).map_err(|error| ReadError::file(FILE, &error))?;
+        let entries = wanted.as_chunks::<ENTRY_BYTES>().0;
+        let kinds = entries.iter().map(|entry| kind_of_entry(u64::from_ne_bytes(*entry)));
+        self.join(start, kinds, each);
+        Ok(start + pages * self.page_bytes)
+    }
+
+    fn mincore(&self, start: usize, end: usize, each: &mut impl FnMut(Run)) -> Result<usize, ReadError> {
+        let mut buffer = [0_u8; MINCORE_PAGES];
+        let mut pages = ((end - start) / self.page_bytes).min(MINCORE_PAGES);
+        loop {
+            let bytes = pages * self.page_bytes;
+            // SAFETY: mincore writes a byte for each page of the range, which are no more than the buffer has. The range
+            // itself is only looked at.
+            let result = unsafe { libc::mincore(start as *mut libc::c_void, bytes, buffer.as_mut_ptr()) };
+            if result == 0 {
+                break;
+            }
+            match io::Error::last_os_error() {
+                // A part of the range was unmapped meanwhile: look for the part before it, or leave one page out.
+                error if error.raw_os_error() == Some(libc::ENOMEM) && pages > 1 => pages /= 2,
+                error if error.raw_os_error() == Some(libc::ENOMEM) => return Ok(start + bytes),
+                error if error.raw_os_error() == Some(libc::EAGAIN) => {}
+                error => return Err(ReadError::File { file: "mincore", kind: error.kind() }),
+            }
+        }
+        let present = buffer.get(..pages).unwrap_or_default().iter().map(|byte| byte & 1 != 0);
+        self.join(start, present.map(|present| present.then_some(PageKind::AnonOrZero)), each);
+        Ok(start + pages * self.page_bytes)
+    }
+
+    /// Makes runs of pages one after the other.
+    fn join(&self, start: usize, kinds: impl Iterator<Item = Option<PageKind>>, each: &mut impl FnMut(Run)) {
+        let mut open: Option<Run> = None;
+        for (page, kind) in (start..).step_by(self.page_bytes).zip(kinds) {
+            match (&mut open, kind) {
+                (Some(run), Some(kind)) if run.kind == kind => run.end = page + self.page_bytes,
+                (run, kind) => {
+                    let next = kind.map(|kind| Run { start: page, end: page + self.page_bytes, kind });
+                    if let Some(done) = std::mem::replace(run, next) {
+                        each(done);
+                    }
+                }
+            }
+        }
+        if let Some(done) = open {
+            each(done);
+        }
+    }
+}
+
+fn last_error() -> ReadError {
+    ReadError::file(FILE, &io::Error::last_os_error())
+}
+
+/// The kernel's size of a page.
+pub(crate) fn page_bytes() -> usize {
+    // SAFETY: sysconf with a known name reads a constant of the process.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // Linux always knows it; 4 KiB is the least that it can be, and every page is a multiple.
+    usize::try_from(page_bytes).ok().filter(|bytes| bytes.is_power_of_two()).unwrap_or(4096)
+}
+
+/// The kernel's `struct pm_scan_arg`.
+#[repr(C)]
+#[derive(Default)]
+struct ScanArg {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    vec: u64,
+    vec_len: u64,
+    max_pages: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+/// The kernel's `struct page_region`.
+#[repr(C)]
+#[derive(Copy, Clone, Default)]
+struct PageRegion {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+/// `_IOWR('f', 16, struct pm_scan_arg)`.
+const PAGEMAP_SCAN: u64 = 0xc060_6610;
+/// Of shared memory too.
+const PAGE_IS_FILE: u64 = 1 << 2;
+const PAGE_IS_PRESENT: u64 = 1 << 3;
+const PAGE_IS_SWAPPED: u64 = 1 << 4;
+/// Before Linux 6.18 not set on huge pages of zeroes.
+const PAGE_IS_PFNZERO: u64 = 1 << 5;
+
+fn kind_of(categories: u64) -> PageKind {
+    if categories & PAGE_IS_PRESENT == 0 {
+        PageKind::Swapped
+    } else if categories & PAGE_IS_PFNZERO != 0 {
+        PageKind::Zero
+    } else if categories & PAGE_IS_FILE != 0 {
+        PageKind::File
+    } else {
+        PageKind::Anon
+    }
+}
+
+const ENTRY_BYTES: usize = 8;
+/// Bits of an entry of the pagemap file.
+const ENTRY_PRESENT: u64 = 1 << 63;
+const ENTRY_SWAPPED: u64 = 1 << 62;
+const ENTRY_FILE: u64 = 1 << 61;
+/// The page is mapped once: it is neither the zero page nor shared with a forked child.
+const ENTRY_EXCLUSIVE: u64 = 1 << 56;
+
+fn kind_of_entry(entry: u64) -> Option<PageKind> {
+    if entry & ENTRY_PRESENT == 0 {
+        return (entry & ENTRY_SWAPPED != 0).then_some(PageKind::Swapped);
+    }
+    Some(match (entry & ENTRY_FILE != 0, entry & ENTRY_EXCLUSIVE != 0) {
+        (true, _) => PageKind::File,
+        (false, true) => PageKind::Anon,
+        (false, false) => PageKind::AnonOrZero,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::null_mut;
+
+    use super::*;
+
+    /// Enough pages that the buffers of all backends are filled several times.
+    const PAGES: usize = 10_000;
+
+    /// A fresh mapping, never unmapped, of which every other page was written and every fourth only read. A mapping of
+    /// our own, because an allocator may hand out memory that was written.
+    fn half_written() -> usize {
+        let page = page_bytes();
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new private mapping at an address that the kernel chooses touches no memory of anybody.
+        let start = unsafe { libc::mmap(null_mut(), PAGES * page, protection, flags, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED);
+        // SAFETY: huge pages off for the mapping made above; it holds no data yet.
+        unsafe { libc::madvise(start, PAGES * page, libc::MADV_NOHUGEPAGE) };
+        let start = start as usize;
+        for index in (0..PAGES).step_by(2) {
+            // SAFETY: inside the mapping, which nobody else knows of.
+            unsafe { ((start + index * page) as *mut u8).write_volatile(1) };
+        }
+        for index in (1..PAGES).step_by(4) {
+            // SAFETY: inside the mapping, which is zeroed.
+            unsafe { ((start + index * page) as *const u8).read_volatile() };
+        }
+        start
+    }
+
+    /// What a backend says of each page.
+    fn kinds(backend: Backend, start: usize) -> Option<Vec<Option<PageKind>>> {
+        let pages = match Pages::force(Roots::system(), backend) {
+            Ok(pages) => pages,
+            Err(error) => {
+                println!("SKIPPED {backend:?}: {error}");
+                return None;
+            }
+        };
+        let mut kinds = vec![None; PAGES];
+        let page = page_bytes();
+        let mut behind = start;
+        // Neither end lies at a page.
+        let (from, to) = (start + 17, start + PAGES * page - 5);
+        let done = pages.for_each_run(from, to, Range::Anonymous, |run| {
+            assert!(behind <= run.start && run.start < run.end, "runs are in order");
+            behind = run.end;
+            for index in (run.start - start) / page..(run.end - start) / page {
+                kinds[index] = Some(run.kind);
+            }
+        });
+        assert_eq!(done, Ok(()));
+        Some(kinds)
+    }
+
+    #[test]
+    fn every_backend_tells_written_pages_from_untouched_ones() {
+        use PageKind::{Anon, AnonOrZero, Zero};
+        let start = half_written();
+        for (backend, written, read) in [
+            (Backend::Scan, Anon, Zero),
+            (Backend::Pagemap, Anon, AnonOrZero),
+            (Backend::Mincore, AnonOrZero, AnonOrZero),
+        ] {
+            let Some(kinds) = kinds(backend, start) else { continue };
+            for (index, kind) in kinds.into_iter().enumerate() {
+                let truth = match index % 4 {
+                    0 | 2 => Some(written),
+                    1 => Some(read),
+                    _ => None,
+                };
+                assert_eq!(kind, truth, "page {index} by {backend:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_backend_that_works_is_taken() {
+        let nowhere = Roots { proc: "/nowhere".as_ref(), sys: "/nowhere".as_ref() };
+        assert_eq!(Pages::open(nowhere).map(|pages| pages.backend()), Ok(Backend::Mincore));
+        let error = Pages::force(nowhere, Backend::Scan).expect_err("there is no such file");
+        assert!(error.to_string().starts_with(FILE), "{error}");
+        assert_ne!(Pages::open(Roots::system()).map(|pages| pages.backend()), Ok(Backend::None));
+    }
+
+    #[test]
+    fn a_hole_in_the_range_is_no_error() {
+        let page = page_bytes();
+        let start = half_written();
+        // SAFETY: a page of the mapping that the test made, which nobody else knows of.
+        unsafe { libc::munmap((start + 4 * page) as *mut libc::c_void, page) };
+        for backend in [Backend::Scan, Backend::Pagemap, Backend::Mincore] {
+            let Some(kinds) = kinds(backend, start) else { continue };
+            assert_eq!(kinds[4], None, "{backend:?}");
+            assert!(kinds[2].is_some() && kinds[6].is_some(), "{backend:?}");
+        }
+    }
+}
