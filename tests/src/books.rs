@@ -1,5 +1,7 @@
 //! The ledger's figures of one region, in the three units that must not be mixed.
 
+use std::sync::Mutex;
+
 use heapledger_alloc::{Flow, RegionTotals, read_totals};
 use heapledger_core::{RegionId, region_count};
 use serde_json::{Value, json};
@@ -15,21 +17,28 @@ pub struct Balance {
     pub usable: Flow,
 }
 
-/// Reads all regions. Charged to `~ledger`, so that reading changes no balance that a test looks at.
-pub fn all_totals() -> Vec<RegionTotals> {
-    let _ours = RegionId::LEDGER.enter();
-    let mut totals = vec![RegionTotals::default(); region_count()];
+/// The totals of every region. Kept from one reading to the next, so that a second one allocates nothing: under a limit
+/// there may be nothing to allocate, and what there is may be what a test counts.
+static TOTALS: Mutex<Vec<RegionTotals>> = Mutex::new(Vec::new());
+
+fn with_totals<R>(use_them: impl FnOnce(&[RegionTotals]) -> R) -> R {
+    let mut totals = TOTALS.lock().expect("no reader of the books panics");
+    if totals.len() < region_count() {
+        RegionId::LEDGER.scope(|| totals.resize(region_count(), RegionTotals::default()));
+    }
     read_totals(&mut totals);
-    totals
+    use_them(&totals)
+}
+
+/// Everything that is counted of a region, as of now.
+pub fn totals_of(region: RegionId) -> RegionTotals {
+    with_totals(|totals| totals[region.index()])
 }
 
 impl Balance {
     /// The region's balance as of now.
     pub fn of(region: RegionId) -> Balance {
-        let totals = all_totals();
-        let balance = Balance::from(&totals[region.index()]);
-        RegionId::LEDGER.scope(|| drop(totals));
-        balance
+        Balance::from(&totals_of(region))
     }
 
     /// What `blocks` blocks of `requested` bytes in classes of `usable` bytes come to, all of them live.
@@ -69,8 +78,5 @@ impl From<&RegionTotals> for Balance {
 
 /// The sum of all regions.
 pub fn everything() -> Balance {
-    let totals = all_totals();
-    let sum = totals.iter().fold(Balance::default(), |sum, region| sum.and(Balance::from(region)));
-    RegionId::LEDGER.scope(|| drop(totals));
-    sum
+    with_totals(|totals| totals.iter().fold(Balance::default(), |sum, region| sum.and(Balance::from(region))))
 }

@@ -3,9 +3,18 @@
 //! A probe judges nothing: what its numbers should be is arithmetic, and that is in the tests. It panics only when it
 //! could not do what it was asked for, and then its exit status says so.
 
+mod anywhere;
 mod crowd;
+mod endings;
+mod fork;
+mod installed;
 mod last_owners;
+mod names;
+mod refused;
+mod signals;
 mod space;
+mod summary;
+mod threads;
 mod twin;
 
 use serde_json::Value;
@@ -38,12 +47,30 @@ impl Options {
 type Probe = fn(&Options) -> Value;
 
 const PROBES: &[(&str, Probe)] = &[
+    ("anywhere", anywhere::run),
+    ("children", endings::children),
     ("crowd", crowd::run),
+    ("exit-within", endings::exit_within),
+    ("fork", fork::run),
+    ("installed", installed::run),
     ("last-owners", last_owners::run),
+    ("names", names::run),
+    ("panic-to-the-end", endings::panic_to_the_end),
+    ("panics", endings::panics),
+    ("refused-heap", refused::heap),
+    ("refused-page-words", refused::page_words),
+    ("refused-rows", refused::rows),
+    ("refused-thread", refused::new_thread),
+    ("short-threads", threads::short),
+    ("signals", signals::run),
+    ("signals-short", signals::short_lived),
     ("start", space::start),
+    ("summary", summary::run),
     ("tables", space::tables),
+    ("thread-keys", threads::keys),
     ("twin", twin::run),
     ("untouched", space::untouched),
+    ("usable", space::usable),
 ];
 
 /// Runs the probe that the command line names, and prints its object on one line.

@@ -45,9 +45,18 @@ pub fn statistics() -> &'static str {
 
 /// Gives what this thread's cache holds back to the arenas, so that slabs without live blocks become free extents.
 pub fn flush_thread_cache() {
+    command(c"thread.tcache.flush");
+}
+
+/// Has every arena do now what is due by its decay times.
+pub fn decay() {
+    command(c"arena.4096.decay");
+}
+
+fn command(name: &CStr) {
     // SAFETY: the name is a C string; nothing is read or written.
-    let result = unsafe { mallctl(c"thread.tcache.flush".as_ptr().cast(), null_mut(), null_mut(), null_mut(), 0) };
-    assert!(result == 0, "thread.tcache.flush: {}", std::io::Error::from_raw_os_error(result));
+    let result = unsafe { mallctl(name.as_ptr().cast(), null_mut(), null_mut(), null_mut(), 0) };
+    assert!(result == 0, "{name:?}: {}", std::io::Error::from_raw_os_error(result));
 }
 
 /// A statistic of type size_t, as of now.

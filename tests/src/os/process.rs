@@ -47,3 +47,18 @@ pub fn kill_group(leader: u32) {
     // SAFETY: no precondition.
     super::check("kill", unsafe { libc::kill(group, libc::SIGKILL) });
 }
+
+/// Has the calling thread run before all others and on one processor with them, so that they stand still while it does.
+/// `false` when the system does not allow that. Its children are ordinary again.
+pub fn run_alone() -> bool {
+    // SAFETY: zeroes are an empty set.
+    let mut processors: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is valid, and 0 is a processor that it can hold.
+    unsafe { libc::CPU_SET(0, &mut processors) };
+    // SAFETY: the set is valid and has the given size.
+    let pinned = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const processors) };
+    let first = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameters are valid.
+    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const first) };
+    pinned == 0 && set == 0
+}

@@ -32,8 +32,8 @@ struct Times {
 }
 
 impl Timer {
-    /// Signals the calling thread every `period_ns` nanoseconds. Allocates nothing.
-    pub fn on_this_thread(signal: libc::c_int, period_ns: i64) -> Timer {
+    /// Signals the calling thread after `first_ns` nanoseconds, and then every `period_ns`. Allocates nothing.
+    pub fn on_this_thread(signal: libc::c_int, first_ns: i64, period_ns: i64) -> Timer {
         // SAFETY: zeroes are a valid sigevent.
         let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
         event.sigev_notify = libc::SIGEV_THREAD_ID;
@@ -46,13 +46,13 @@ impl Timer {
         let made = unsafe { libc::syscall(libc::SYS_timer_create, clock, &raw const event, &raw mut id) };
         assert!(made == 0, "timer_create: {}", std::io::Error::last_os_error());
         let timer = Timer { id };
-        timer.set(period_ns);
+        timer.set(first_ns, period_ns);
         timer
     }
 
-    fn set(&self, period_ns: i64) {
-        let period = libc::timespec { tv_sec: 0, tv_nsec: period_ns };
-        let times = Times { interval: period, value: period };
+    fn set(&self, first_ns: i64, period_ns: i64) {
+        let span = |ns| libc::timespec { tv_sec: 0, tv_nsec: ns };
+        let times = Times { interval: span(period_ns), value: span(first_ns) };
         let old = null_mut::<Times>();
         // SAFETY: the timer lives and the times are valid.
         let set = unsafe { libc::syscall(libc::SYS_timer_settime, self.id, 0, &raw const times, old) };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use crate::blocks::{Block, layout};
+use crate::books::Balance;
 use crate::os::jemalloc;
 use crate::os::memory::{PAGE_BYTES, present_pages, sizes};
 
@@ -63,4 +64,12 @@ pub(super) fn untouched(options: &Options) -> Value {
         "moved": moved, "moved_back": moved_back,
         "zeroed_bytes": grew(before, zeroed), "grown_bytes": grew(zeroed, grown), "shrunk_bytes": grew(grown, shrunk),
     })
+}
+
+/// Option `size`: what the ledger counts as usable in one block of it.
+pub(super) fn usable(options: &Options) -> Value {
+    let block = HEAP.scope(|| Block::new(options.count("size")));
+    let held = Balance::of(*HEAP);
+    drop(block);
+    json!({ "held": held.json(), "passed": Balance::of(*HEAP).json() })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use heapledger_alloc::{CLASS_BYTES, Flow, SMALL_CLASSES};
 use heapledger_core::{OwnedRegion, RegionId};
 use heapledger_tests::blocks::{Block, layout};
-use heapledger_tests::books::{Balance, all_totals};
+use heapledger_tests::books::{Balance, totals_of};
 
 /// jemalloc's small size classes with 4 KiB pages, as its manual lists them.
 const CLASSES: [u64; 36] = [
@@ -57,10 +57,10 @@ fn each_class_holds_sizes_from_one_more_than_the_class_below() {
         below = class;
     }
     assert_eq!(Balance::of(*region), expected);
-    let totals = all_totals()[region.index()];
+    let totals = totals_of(*region);
     assert!(totals.small_blocks.iter().all(|&flow| flow == Flow { allocated: 2, freed: 0 }));
     drop(blocks);
-    let totals = all_totals()[region.index()];
+    let totals = totals_of(*region);
     assert!(totals.small_blocks.iter().all(|&flow| flow == Flow { allocated: 2, freed: 2 }));
 }
 
@@ -76,9 +76,9 @@ fn large_blocks_are_counted_apart_and_rounded_to_pages() {
         expected = expected.and(Balance::held(1, size as u64, usable as u64));
     }
     assert_eq!(Balance::of(*region), expected);
-    assert_eq!(all_totals()[region.index()].large_blocks, Flow { allocated: 4, freed: 0 });
+    assert_eq!(totals_of(*region).large_blocks, Flow { allocated: 4, freed: 0 });
     drop(blocks);
-    assert_eq!(all_totals()[region.index()].large_blocks, Flow { allocated: 4, freed: 4 });
+    assert_eq!(totals_of(*region).large_blocks, Flow { allocated: 4, freed: 4 });
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn no_figure_is_negative_while_threads_allocate_and_free() {
             scope.spawn(churn);
         }
         for _ in 0..READINGS {
-            let totals = all_totals()[region.index()];
+            let totals = totals_of(*region);
             let flows = totals.small_blocks.iter().copied();
             for flow in flows.chain([totals.requested_bytes, totals.large_blocks, totals.large_usable_bytes]) {
                 assert!(flow.allocated >= flow.freed, "{flow:?}");

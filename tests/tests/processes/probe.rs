@@ -81,7 +81,17 @@ impl Probe {
 
     /// Runs it to its end, whatever that is.
     pub fn end(mut self) -> Ended {
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        self.await_end(child)
+    }
+
+    /// As `end`; `None` when there is no such program.
+    pub fn end_if_there(mut self) -> Option<Ended> {
+        let child = self.command.spawn().ok()?;
+        Some(self.await_end(child))
+    }
+
+    fn await_end(&self, mut child: Child) -> Ended {
         let stdout = read_all(child.stdout.take().unwrap());
         let stderr = read_all(child.stderr.take().unwrap());
         let status = wait(&mut child);
