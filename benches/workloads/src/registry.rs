@@ -39,6 +39,8 @@ registry![
     phase::Phase,
     ring::RingMixed,
     ring::Ring2Mixed,
+    ring::RingBare,
+    ring::RingBareMixed,
     json::JsonMixed,
     btree::BTreeMixed,
     switch::Switch,

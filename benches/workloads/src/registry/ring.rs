@@ -16,17 +16,28 @@ const SWITCH_EVERY: u64 = 100;
 
 type Object = Box<[MaybeUninit<u8>]>;
 
+/// How much of a new object the program writes.
+#[derive(Clone, Copy)]
+enum Written {
+    /// All of it, as programs do that make an object to use it.
+    Whole,
+    /// Its first byte, so that its page is resident: next to nothing but the allocator is left to measure.
+    FirstByte,
+}
+
 /// The objects of one thread.
 struct Objects {
     slots: Vec<Object>,
     random: Random,
+    written: Written,
 }
 
 impl Objects {
     /// A full ring, already as disordered as it stays. The slots themselves are allocated in the region that is
     /// current.
-    fn new<T: Tagger>(tagger: T, mix: Mix, thread: usize) -> Objects {
-        let mut ring = Objects { slots: Vec::with_capacity(OBJECTS as usize), random: Random::new(thread as u64) };
+    fn new<T: Tagger>(tagger: T, mix: Mix, written: Written, thread: usize) -> Objects {
+        let slots = Vec::with_capacity(OBJECTS as usize);
+        let mut ring = Objects { slots, random: Random::new(thread as u64), written };
         ring.switching(tagger, mix, thread, u64::from(OBJECTS), |ring, count| {
             for _ in 0..count {
                 let object = ring.object();
@@ -37,11 +48,14 @@ impl Objects {
         ring
     }
 
-    /// An object of random size whose first byte is written, so that its page is resident.
+    /// A new object of random size.
     #[inline(always)]
     fn object(&mut self) -> Object {
         let mut object = Box::new_uninit_slice(self.random.between(SMALLEST_BYTES, LARGEST_BYTES));
-        object[0].write(1);
+        match self.written {
+            Written::Whole => object.fill(MaybeUninit::new(1)),
+            Written::FirstByte => object[0] = MaybeUninit::new(1),
+        }
         black_box(object)
     }
 
@@ -82,8 +96,8 @@ impl Objects {
 
 /// The timed part, on this thread.
 #[inline(always)]
-fn one_thread<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
-    let mut ring = Objects::new(tagger, mix, 0);
+fn one_thread<T: Tagger>(tagger: T, mix: Mix, written: Written, iterations: u64) -> Outcome {
+    let mut ring = Objects::new(tagger, mix, written, 0);
     let outcome = Outcome::time(|| {
         let total = iterations * BATCH;
         ring.switching(tagger, mix, 0, total, Objects::replace);
@@ -95,7 +109,7 @@ fn one_thread<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
 
 /// The timed part on two threads with a ring each, from the moment when both are full until the slower one is done.
 #[inline(always)]
-fn two_threads<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
+fn two_threads<T: Tagger>(tagger: T, mix: Mix, written: Written, iterations: u64) -> Outcome {
     const THREADS: usize = 2;
     let total = iterations * BATCH;
     let line = Barrier::new(THREADS + 1);
@@ -103,7 +117,7 @@ fn two_threads<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
         for thread in 0..THREADS {
             let line = &line;
             scope.spawn(move || {
-                let mut ring = Objects::new(tagger, mix, thread);
+                let mut ring = Objects::new(tagger, mix, written, thread);
                 line.wait();
                 ring.switching(tagger, mix, thread, total, Objects::replace);
                 line.wait();
@@ -118,7 +132,7 @@ fn two_threads<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
 }
 
 macro_rules! ring_workload {
-    ($(#[$doc:meta])* $name:ident, $run:ident, $info:expr) => {
+    ($(#[$doc:meta])* $name:ident, $run:ident, $written:ident, $info:expr) => {
         $(#[$doc])*
         pub struct $name;
 
@@ -126,7 +140,7 @@ macro_rules! ring_workload {
             const INFO: Info = $info;
 
             fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
-                $run(tagger, Self::INFO.mix, iterations)
+                $run(tagger, Self::INFO.mix, Written::$written, iterations)
             }
         }
     };
@@ -136,12 +150,13 @@ ring_workload!(
     /// 100,000 objects of 16 to 512 bytes, replaced at random.
     Ring,
     one_thread,
+    Whole,
     Info {
         id: "ring",
-        about: "100k objects of 16-512 B, replaced at random",
+        about: "100k objects of 16-512 B, replaced at random, each filled",
         operation: "pair",
         mix: Mix::Pure,
-        iterations: 40,
+        iterations: 20,
     }
 );
 
@@ -149,19 +164,21 @@ ring_workload!(
     /// The same on two threads, each with a ring of its own.
     Ring2,
     two_threads,
-    Info { id: "ring2", about: "the same on two threads, a ring each", operation: "pair", mix: Mix::Pure, iterations: 40 }
+    Whole,
+    Info { id: "ring2", about: "the same on two threads, a ring each", operation: "pair", mix: Mix::Pure, iterations: 20 }
 );
 
 ring_workload!(
     /// `ring`, with the region switched every 100 allocations.
     RingMixed,
     one_thread,
+    Whole,
     Info {
         id: "ring_mixed",
         about: "ring, four regions switched every 100 allocations",
         operation: "pair",
         mix: Mix::FourRegions,
-        iterations: 40,
+        iterations: 20,
     }
 );
 
@@ -169,9 +186,38 @@ ring_workload!(
     /// `ring2`, with the region switched every 100 allocations.
     Ring2Mixed,
     two_threads,
+    Whole,
     Info {
         id: "ring2_mixed",
         about: "ring2, four regions switched every 100 allocations",
+        operation: "pair",
+        mix: Mix::FourRegions,
+        iterations: 20,
+    }
+);
+
+ring_workload!(
+    /// `ring`, with only the first byte of each object written.
+    RingBare,
+    one_thread,
+    FirstByte,
+    Info {
+        id: "ring_bare",
+        about: "ring, of each object only the first byte written",
+        operation: "pair",
+        mix: Mix::Pure,
+        iterations: 40,
+    }
+);
+
+ring_workload!(
+    /// `ring_mixed`, with only the first byte of each object written.
+    RingBareMixed,
+    one_thread,
+    FirstByte,
+    Info {
+        id: "ring_bare_mixed",
+        about: "ring_mixed, of each object only the first byte written",
         operation: "pair",
         mix: Mix::FourRegions,
         iterations: 40,
