@@ -1,5 +1,8 @@
 //! Fork, and what comes of the child.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 /// Which of the two processes this is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Forked {
@@ -33,6 +36,18 @@ pub fn wait_for(pid: libc::pid_t) -> i32 {
         assert!(error.kind() == std::io::ErrorKind::Interrupted, "waitpid: {error}");
     }
     if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) }
+}
+
+/// Has a program start at the same addresses each time, where the system allows that.
+pub fn fix_addresses(command: &mut Command) {
+    let fix = || {
+        // SAFETY: changes flags of this process, which is about to become another program. Where it is refused, addresses
+        // differ as ever.
+        unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+        Ok(())
+    };
+    // SAFETY: the function makes one system call, which is all that may happen between fork and exec.
+    unsafe { command.pre_exec(fix) };
 }
 
 /// Has `SIGALRM` end this process after so many seconds of real time: for forked children, which no harness watches.

@@ -3,6 +3,7 @@
 //! Options: `threads`, `forks`, and `alone`, 1 = the other threads stand still while this one forks, so that the child is
 //! of one moment. Prints how many children found the books wrong, of how many.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::AcqRel, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
@@ -128,16 +129,22 @@ fn fork_once(regions: &[OwnedRegion], alone: bool) -> i32 {
     match fork() {
         Forked::Child => {
             end_after_seconds(CHILD_SECONDS);
-            let books = look(regions);
-            let right = !alone || right_at_a_moment(&books, &done(threads));
-            tell(&mut writer, &books);
-            child_goes_on();
-            std::process::exit(if right { RIGHT } else { WRONG });
+            // A panic must not unwind into the scope, which would wait for threads that are not here.
+            let right = catch_unwind(AssertUnwindSafe(|| {
+                let books = look(regions);
+                let right = !alone || right_at_a_moment(&books, &done(threads));
+                tell(&mut writer, &books);
+                child_goes_on();
+                right
+            }));
+            std::process::exit(if right.unwrap_or(false) { RIGHT } else { WRONG });
         }
         Forked::Parent(pid) => {
+            // Otherwise the pipe would stay open when the child has ended.
+            drop(writer);
             let after = done(threads);
             let books = hear(&mut reader, threads);
-            let right = right_within(&books, &before, &after);
+            let right = books.as_ref().is_some_and(|books| right_within(books, &before, &after));
             if !right {
                 eprintln!("books {books:?} are not between {before:?} and {after:?}");
             }
@@ -156,17 +163,18 @@ fn tell(writer: &mut impl std::io::Write, books: &[Balance]) {
     }
 }
 
-fn hear(reader: &mut impl std::io::Read, count: usize) -> Vec<Balance> {
+/// What a child sent; `None` if it ended before it could.
+fn hear(reader: &mut impl std::io::Read, count: usize) -> Option<Vec<Balance>> {
     let mut number = || {
         let mut bytes = [0; 8];
-        reader.read_exact(&mut bytes).expect("the child tells");
-        u64::from_ne_bytes(bytes)
+        reader.read_exact(&mut bytes).ok()?;
+        Some(u64::from_ne_bytes(bytes))
     };
     let mut book = || {
         let mut balance = Balance::default();
-        balance.blocks.allocated = number();
-        balance.blocks.freed = number();
-        balance
+        balance.blocks.allocated = number()?;
+        balance.blocks.freed = number()?;
+        Some(balance)
     };
     (0..count).map(|_| book()).collect()
 }
@@ -194,6 +202,9 @@ pub(super) fn run(options: &Options) -> Value {
             std::thread::sleep(Duration::from_millis(1));
             fork_once(&regions, alone)
         };
+        while done(threads).iter().any(|&(made, _)| made == 0) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let codes = (0..options.count("forks")).map(fork_soon).collect();
         STOP.store(true, Relaxed);
         codes

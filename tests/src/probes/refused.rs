@@ -18,10 +18,11 @@ use crate::os::threads::Thread;
 static A: Region = Region::new("a");
 static B: Region = Region::new("b");
 
-/// Gives jemalloc `count` times `size` bytes of its own, behind the ledger.
-fn provide(size: usize, count: usize) {
-    let mut blocks = [const { None }; 64];
-    for block in &mut blocks[..count] {
+/// Gives jemalloc `COUNT` times `size` bytes of its own, behind the ledger. On the stack, because the ledger must not see
+/// this thread allocate.
+fn provide<const COUNT: usize>(size: usize) {
+    let mut blocks = [const { None }; COUNT];
+    for block in &mut blocks {
         *block = Some(Block::behind_the_ledger(layout(size, 16)).expect("there is memory before the limit"));
     }
 }
@@ -61,9 +62,9 @@ fn wait_for_step(step: u32) {
 }
 
 extern "C" fn hold_three_blocks(_: *mut libc::c_void) -> *mut libc::c_void {
-    provide(1 << 20, 8);
-    provide(100, 1);
-    provide(5_000, 1);
+    provide::<8>(1 << 20);
+    provide::<1>(100);
+    provide::<1>(5_000);
     STEP.store(1, Release);
     wait_for_step(2);
     let blocks = A.scope(|| [Block::new(100), Block::new(5_000), Block::new(100_000)]);
@@ -151,7 +152,7 @@ impl Turns {
 pub(super) fn rows(options: &Options) -> Value {
     let count = options.count("count");
     let mut turns = Turns::with_capacity(count);
-    provide(1 << 20, 64);
+    provide::<64>(1 << 20);
     let refused_before = prepare();
     limit_address_space(0);
     turns.add(count, 8);
@@ -178,7 +179,10 @@ pub(super) fn page_words(_: &Options) -> Value {
     let mut turns = Turns::with_capacity(4 * SMALL);
     let refused_before = prepare();
     // At least two whole GiB that the ledger knows nothing of.
-    provide(3 * GIB, 1);
+    provide::<1>(3 * GIB);
+    // And what jemalloc needs to note where in there its blocks begin: a table for each GiB, and a record for each block.
+    provide::<48>(GIB / 16);
+    provide::<8_000>(16 << 10);
     limit_address_space(0);
     let mut big = A.scope(|| Block::new(GIB));
     let big_owner = owner_of(&big);

@@ -2,6 +2,7 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
+use heapledger::{Error, Live, Summary};
 use heapledger_alloc::{Flow, Ledger, PageOwner, RegionTotals, TableUse};
 use heapledger_core::{FallenNames, Guard, InRegion, NameError, OwnedRegion, Region, RegionId, RegionInfo};
 
@@ -15,6 +16,11 @@ const _: () = {
     is_send_and_sync::<RegionId>();
     is_send_and_sync::<Ledger>();
     is_send_and_sync::<NameError>();
+    is_send_and_sync::<Summary>();
+    is_send_and_sync::<Live>();
+    is_send_and_sync::<Error>();
+    is_unwind_safe::<Summary>();
+    is_unwind_safe::<Live>();
     is_unwind_safe::<Region>();
     is_unwind_safe::<OwnedRegion>();
     is_unwind_safe::<RegionId>();

@@ -79,6 +79,12 @@ impl Probe {
         self
     }
 
+    /// At the same addresses in each run: what depends on where the heap lies is then the same, too.
+    pub fn at_fixed_addresses(mut self) -> Probe {
+        process::fix_addresses(&mut self.command);
+        self
+    }
+
     /// Runs it to its end, whatever that is.
     pub fn end(mut self) -> Ended {
         let child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));

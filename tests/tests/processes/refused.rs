@@ -20,13 +20,19 @@ fn balance(blocks: u64, requested: u64, usable: u64, freed: bool) -> Value {
     json!({ "blocks": pair(blocks), "requested": pair(requested), "usable": pair(usable) })
 }
 
+/// Where the heap lies decides whose tables are missing: whether the memory that a probe has prepared reaches into a GiB
+/// that the ledger does not know yet.
+fn refused(probe: &str, settings: &str) -> Probe {
+    Probe::ledger(probe).settings(settings).at_fixed_addresses()
+}
+
 fn nothing() -> Value {
     balance(0, 0, 0, false)
 }
 
 #[test]
 fn a_thread_whose_counters_are_refused_is_counted_with_the_others() {
-    let printed = Probe::ledger("refused-thread").settings(KEEP_ALL).run();
+    let printed = refused("refused-thread", KEEP_ALL).run();
     assert!(number(&printed, "/refused_maps") > 0, "{printed}");
     // 100, 5,000 and 100,000 bytes, from the classes of 112 and 5,120 and from 25 pages.
     let (requested, usable) = (100 + 5_000 + 100_000, 112 + 5_120 + 102_400);
@@ -41,7 +47,7 @@ fn a_thread_whose_counters_are_refused_is_counted_with_the_others() {
 fn a_block_for_whose_page_there_is_no_row_is_charged_and_credited_to_the_pages_region() {
     // A row for a page of 512 blocks takes 1 KiB; a chunk of rows is 1 MiB. So 1,024 pages use up any chunk.
     const BLOCKS: u64 = 512 * 1_300;
-    let printed = Probe::ledger("refused-rows").settings(KEEP_ALL).option("count", BLOCKS).run();
+    let printed = refused("refused-rows", KEEP_ALL).option("count", BLOCKS).run();
     assert!(number(&printed, "/refused_maps") > 0, "{printed}");
     let owners = &printed["owners"];
     let (a, b) = (number(owners, "/a"), number(owners, "/b"));
@@ -63,7 +69,7 @@ fn a_block_for_whose_page_there_is_no_row_is_charged_and_credited_to_the_pages_r
 #[test]
 fn a_block_for_whose_pages_there_are_no_words_is_charged_and_credited_to_other() {
     const GIB: u64 = 1 << 30;
-    let printed = Probe::ledger("refused-page-words").settings(RETAIN_ALL).run();
+    let printed = refused("refused-page-words", RETAIN_ALL).run();
     assert!(number(&printed, "/refused_maps") > 0, "{printed}");
     assert_eq!(printed["big_is_others"], true);
     assert_eq!(printed["held_big"]["a"], nothing());
@@ -94,7 +100,7 @@ fn a_block_for_whose_pages_there_are_no_words_is_charged_and_credited_to_other()
 #[test]
 fn when_jemalloc_gets_no_memory_the_caller_gets_null_and_nothing_is_counted() {
     const MIB: u64 = 1 << 20;
-    let printed = Probe::ledger("refused-heap").settings(KEEP_ALL).run();
+    let printed = refused("refused-heap", KEEP_ALL).run();
     assert_eq!(printed["refused"], true);
     assert_eq!(printed["intact"], true);
     assert_eq!(printed["held"]["a"], balance(1, MIB, MIB, false));
