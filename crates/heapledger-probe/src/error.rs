@@ -49,6 +49,13 @@ pub enum ReadError {
         /// What it said.
         kind: io::ErrorKind,
     },
+    /// jemalloc's extents are not walked, because its radix tree could not be shown to be what we think it is.
+    NotAdmitted {
+        /// The step that failed.
+        step: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// This platform has no such source.
     NotLinux,
 }
@@ -81,6 +88,12 @@ impl ReadError {
             Self::StatsOff => "enable feature `stats` of tikv-jemallocator, or unset JEMALLOC_OVERRIDE",
             Self::Key { .. } => "link the jemalloc that tikv-jemalloc-sys builds (5.3)",
             Self::NoRoom { .. } => "raise the limits on memory and address space (ulimit -v, the control group)",
+            Self::NotAdmitted { step: "switched off", .. } => "unset HEAPLEDGER_WALK",
+            Self::NotAdmitted { step: "settings", .. } => {
+                "leave opt.hpa, opt.san_guard_small and opt.san_guard_large off"
+            }
+            Self::NotAdmitted { step: "reading", .. } => "let this process call process_vm_readv on itself",
+            Self::NotAdmitted { .. } => "link the jemalloc that tikv-jemalloc-sys builds (5.3.1), statically",
             Self::NotLinux => "run on Linux",
         }
     }
@@ -97,6 +110,7 @@ impl fmt::Display for ReadError {
             Self::StatsOff => out.write_str("jemalloc was built without statistics"),
             Self::Key { key } => write!(out, "jemalloc does not answer {key}"),
             Self::NoRoom { kind } => write!(out, "no memory for the buffers of a reading: {kind}"),
+            Self::NotAdmitted { step, why } => write!(out, "jemalloc's extents are not walked: {step}: {why}"),
             Self::NotLinux => out.write_str("this platform has no such figure"),
         }
     }

@@ -26,5 +26,10 @@
 pub mod attribute;
 mod error;
 pub mod read;
+#[cfg(target_os = "linux")]
+#[forbid(unsafe_code)]
+mod walker;
 
 pub use error::ReadError;
+#[cfg(target_os = "linux")]
+pub use walker::Walker;

@@ -1,16 +1,34 @@
 //! Readers: each takes one reading and gives plain numbers.
 
+#[cfg(target_os = "linux")]
+pub(crate) mod admission;
+#[cfg(target_os = "linux")]
+pub(crate) mod arenas;
 mod cgroup;
 mod ctl;
 #[cfg(target_os = "linux")]
+pub(crate) mod devices;
+#[cfg(target_os = "linux")]
+pub(crate) mod emap;
+#[cfg(target_os = "linux")]
 mod file;
 #[cfg(target_os = "linux")]
-mod mapbuf;
+pub(crate) mod glibc;
 #[cfg(target_os = "linux")]
-mod maps;
+mod layouts;
+#[cfg(target_os = "linux")]
+pub(crate) mod mapbuf;
+#[cfg(target_os = "linux")]
+pub(crate) mod maps;
+#[cfg(target_os = "linux")]
+pub(crate) mod memory;
 mod residency;
 #[cfg(target_os = "linux")]
-mod runs;
+pub(crate) mod runs;
+#[cfg(target_os = "linux")]
+mod samples;
+#[cfg(target_os = "linux")]
+pub(crate) mod segments;
 mod settings;
 mod stats;
 mod status;

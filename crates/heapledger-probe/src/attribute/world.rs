@@ -1,4 +1,7 @@
-//! What is given: pages, extents, owners.
+//! What is given: pages, extents, owners, classes.
+
+use super::CLASSES;
+use crate::read::Residency;
 
 /// Why a page is where it is, as far as the kernel tells.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
@@ -26,4 +29,171 @@ pub struct Run {
     pub end: usize,
     /// What they are.
     pub kind: PageKind,
+}
+
+impl Run {
+    /// How much of it lies in `start..end` and counts as resident.
+    pub fn resident_in(&self, start: usize, end: usize) -> Residency {
+        let (from, to) = (self.start.max(start), self.end.min(end));
+        if from >= to {
+            return Residency::default();
+        }
+        let bytes = (to - from) as u64;
+        match self.kind {
+            PageKind::Anon | PageKind::File => Residency::exactly(bytes),
+            PageKind::AnonOrZero => Residency { at_least_bytes: 0, at_most_bytes: bytes },
+            PageKind::Zero | PageKind::Swapped => Residency::default(),
+        }
+    }
+}
+
+/// What jemalloc does with an extent.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+#[repr(u8)]
+pub enum ExtentState {
+    /// A slab, or a large block.
+    #[default]
+    Active,
+    /// Freed, not given back.
+    Dirty,
+    /// Given back lazily.
+    Muzzy,
+    /// Addresses kept.
+    Retained,
+    /// It was being changed whenever it was looked at.
+    Moved,
+}
+
+/// A range of jemalloc's, as its radix tree has it.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct Extent {
+    /// First byte.
+    pub start: usize,
+    /// Behind the last byte.
+    pub end: usize,
+    /// Where its record is, for who reads the bitmap of a slab.
+    pub record: usize,
+    /// What jemalloc does with it.
+    pub state: ExtentState,
+    /// Of an active one: small blocks of one class lie in it.
+    pub slab: bool,
+    /// Size class of an active one.
+    pub szind: u8,
+    /// From the start to the large block in it, less than a page.
+    pub block_offset: u16,
+    /// Index of its arena.
+    pub arena: u16,
+    /// Of a slab: how many slots are free.
+    pub free_slots: u16,
+}
+
+/// Whose blocks a page holds, or held last, by index of the region.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum PageOwner {
+    /// No region was ever charged for it.
+    Nobody,
+    /// This one.
+    Region(usize),
+    /// Several; each slot has its own.
+    Mixed,
+}
+
+/// The owner map.
+pub trait Owners {
+    /// Whose the blocks are that start in the page of this address.
+    fn start_owner(&self, address: usize) -> PageOwner;
+
+    /// Whose the blocks were that touched the page of this address last.
+    fn last_owner(&self, address: usize) -> PageOwner;
+
+    /// Of a page whose owner is `Mixed`: whose the block of this small class is that starts at this address.
+    fn slot_owner(&self, address: usize, class: usize) -> Option<usize>;
+}
+
+/// A bit per slot of a slab, set where the slot is free.
+pub type Bitmap = [u64; 8];
+
+/// jemalloc's size classes.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Classes {
+    /// Usable bytes of a small block.
+    pub slot_bytes: [u32; CLASSES],
+    /// Slots of a slab.
+    pub slots: [u32; CLASSES],
+    /// Bytes of a slab.
+    pub slab_bytes: [u32; CLASSES],
+    /// Bytes of a page.
+    pub page_bytes: usize,
+    /// What the extent of a large block has beyond its usable bytes, if those follow from the extent rather than from
+    /// the class (`opt.disable_large_size_classes`).
+    pub large_pad_bytes: Option<usize>,
+}
+
+impl Classes {
+    /// None: no extent is a slab.
+    pub fn unknown(page_bytes: usize) -> Self {
+        let none = [0; CLASSES];
+        Self { slot_bytes: none, slots: none, slab_bytes: none, page_bytes, large_pad_bytes: None }
+    }
+
+    /// Usable bytes of a large block of this class, whose extent has this size.
+    ///
+    /// Classes go on as the small ones do: four steps for each doubling.
+    pub fn large_bytes(&self, szind: u8, extent_bytes: usize) -> usize {
+        if let Some(pad) = self.large_pad_bytes {
+            return extent_bytes.checked_sub(pad).unwrap_or(extent_bytes);
+        }
+        // The first large class, 16 KiB, is the last of its doubling.
+        let above = usize::from(szind).checked_sub(CLASSES).map_or(0, |above| above + 3);
+        let (doublings, step) = (above / 4, above % 4);
+        u32::try_from(doublings)
+            .ok()
+            .and_then(|doublings| (4096 / 2 * (5_usize + step)).checked_shl(doublings))
+            .filter(|_| doublings < 48)
+            .unwrap_or(extent_bytes)
+    }
+}
+
+/// What a range without extents is, as its first words tell.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+#[repr(u8)]
+pub enum GapKind {
+    /// Nothing is known.
+    #[default]
+    Plain,
+    /// A base block of jemalloc's.
+    Base,
+    /// A block of glibc's with a mapping of its own.
+    GlibcChunk,
+    /// A heap that glibc made for a thread.
+    GlibcArena,
+}
+
+/// What is told beside pages and extents.
+pub trait World {
+    /// Size classes.
+    fn classes(&self) -> &Classes;
+
+    /// The bitmap of a slab; `None` if the slab has changed meanwhile.
+    fn bitmap(&self, slab: &Extent) -> Option<Bitmap>;
+
+    /// What begins at an address that is resident and in no extent, and how many bytes it has; asked for where a range
+    /// without extents begins, and where a base block could.
+    fn header(&self, address: usize) -> Option<(GapKind, usize)>;
+
+    /// Where the mapping of an address ends.
+    fn mapping_end(&self, address: usize) -> usize;
+}
+
+/// A range in no extent and of one mapping, in which something is resident.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct Gap {
+    /// First byte.
+    pub start: usize,
+    /// Behind the last byte.
+    pub end: usize,
+    /// Resident bytes in it.
+    pub resident: Residency,
+    /// What it is; never a base block.
+    pub kind: GapKind,
 }

@@ -23,6 +23,8 @@ unsafe impl Plain for u8 {}
 unsafe impl Plain for u64 {}
 // SAFETY: two numbers.
 unsafe impl Plain for (usize, usize) {}
+// SAFETY: numbers.
+unsafe impl Plain for [u64; 4] {}
 
 /// Declares structures of numbers to be [`Plain`]; here, so that the promise stands in one file.
 macro_rules! plain {
@@ -32,7 +34,16 @@ macro_rules! plain {
     )* };
 }
 
-plain!(super::maps::Vma, crate::attribute::Run);
+plain!(
+    super::maps::Vma,
+    crate::attribute::Run,
+    crate::attribute::Extent,
+    crate::attribute::Gap,
+    crate::attribute::RegionPages,
+    crate::attribute::ClassPages,
+    crate::walker::Piece,
+    crate::walker::Own,
+);
 
 /// Smallest page that Linux has; touching more often than needed is harmless.
 const TOUCH_BYTES: usize = 4096;
@@ -172,6 +183,16 @@ impl<T: Plain> MapList<T> {
 
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// Takes the last value away.
+    pub(crate) fn pop(&mut self) {
+        self.len = self.len.checked_sub(1).unwrap_or_default();
+    }
+
+    /// Shortens the list, or lengthens it within its room by what is in the buffer.
+    pub(crate) fn set_len(&mut self, len: usize) {
+        self.len = len.min(self.room());
     }
 
     pub(crate) fn room(&self) -> usize {

@@ -76,10 +76,6 @@ impl Pages {
         self.backend
     }
 
-    pub(crate) fn page_bytes(&self) -> usize {
-        self.page_bytes
-    }
-
     /// Calls `each` with the runs of whole pages that touch `start..end`, by address. Adjoining runs may be of one kind.
     /// Allocates nothing.
     ///

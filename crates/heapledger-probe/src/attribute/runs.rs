@@ -1,0 +1,66 @@
+//! Runs of pages, looked at from low to high addresses.
+
+use super::{PageKind, Run};
+use crate::read::Residency;
+
+/// Runs by address, and how far they have been used up.
+#[derive(Debug)]
+pub(crate) struct Runs<'a> {
+    rest: &'a [Run],
+    used: usize,
+}
+
+impl<'a> Runs<'a> {
+    pub(crate) fn new(runs: &'a [Run]) -> Self {
+        Self { rest: runs, used: 0 }
+    }
+
+    /// How many runs lie below the last `start` that was asked for.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// The runs from the first that reaches beyond `start`; never asked for a lower address afterwards.
+    #[inline]
+    fn from(&mut self, start: usize) -> &'a [Run] {
+        while let Some((first, behind)) = self.rest.split_first()
+            && first.end <= start
+        {
+            self.rest = behind;
+            self.used += 1;
+        }
+        self.rest
+    }
+
+    /// The runs that touch `start..end`.
+    #[inline]
+    pub(crate) fn within(&mut self, start: usize, end: usize) -> impl Iterator<Item = &'a Run> + use<'a> {
+        self.from(start).iter().take_while(move |run| run.start < end)
+    }
+
+    /// Resident bytes in `start..end`.
+    #[inline]
+    pub(crate) fn resident(&mut self, start: usize, end: usize) -> Residency {
+        self.within(start, end).map(|run| run.resident_in(start, end)).sum()
+    }
+
+    /// The kind of all pages in `start..end` if it is one for all, told by one run or by none.
+    #[inline]
+    pub(crate) fn uniform(&mut self, start: usize, end: usize) -> Option<Option<PageKind>> {
+        match self.from(start).first() {
+            Some(run) if run.start <= start && end <= run.end => Some(Some(run.kind)),
+            Some(run) if run.start < end => None,
+            _ => Some(None),
+        }
+    }
+}
+
+/// So many bytes on pages of this kind.
+#[inline]
+pub(crate) fn resident_as(kind: Option<PageKind>, bytes: u64) -> Residency {
+    match kind {
+        Some(PageKind::Anon | PageKind::File) => Residency::exactly(bytes),
+        Some(PageKind::AnonOrZero) => Residency { at_least_bytes: 0, at_most_bytes: bytes },
+        Some(PageKind::Zero | PageKind::Swapped) | None => Residency::default(),
+    }
+}

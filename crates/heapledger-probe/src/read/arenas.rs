@@ -1,0 +1,160 @@
+//! What jemalloc says of each arena and each size class.
+//!
+//! The unsafe part: each key is read as the type that jemalloc declares for it.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_uint};
+
+use tikv_jemalloc_ctl::raw;
+
+use crate::ReadError;
+use crate::attribute::{CLASSES, Classes, SLAB_PAGES_MAX};
+use crate::read::{Ctl, Jemalloc, Key};
+
+/// Reads a key without an index.
+///
+/// # Safety
+///
+/// * The key's type has the size of `T`, or jemalloc refuses; every bit pattern that it can answer is a `T`.
+unsafe fn read<T: Copy>(key: &'static CStr) -> Result<T, ReadError> {
+    // SAFETY: by the caller.
+    unsafe { raw::read(key.to_bytes_with_nul()) }.map_err(|_| error(key))
+}
+
+fn error(key: &'static CStr) -> ReadError {
+    ReadError::Key { key: key.to_str().unwrap_or_default() }
+}
+
+/// A key with an index in its third place, looked up once.
+#[derive(Copy, Clone, Debug)]
+struct Indexed {
+    key: &'static CStr,
+    mib: [usize; 4],
+}
+
+impl Indexed {
+    fn new(key: &'static CStr) -> Result<Self, ReadError> {
+        let mut mib = [0; 4];
+        raw::name_to_mib(key.to_bytes_with_nul(), &mut mib).map_err(|_| error(key))?;
+        Ok(Self { key, mib })
+    }
+
+    /// # Safety
+    ///
+    /// * The key's type has the size of `T`, or jemalloc refuses; every bit pattern that it can answer is a `T`.
+    unsafe fn read<T: Copy>(&self, index: usize) -> Result<T, ReadError> {
+        let mut mib = self.mib;
+        mib[2] = index;
+        // SAFETY: by the caller; the type does not depend on the index.
+        unsafe { raw::read_mib(&mib) }.map_err(|_| error(self.key))
+    }
+}
+
+/// The arenas that exist, and how to ask for their sizes.
+#[derive(Debug)]
+pub(crate) struct Arenas {
+    pages: [Indexed; 3],
+    retained: Indexed,
+}
+
+impl Arenas {
+    pub(crate) fn new() -> Result<Self, ReadError> {
+        Ok(Self {
+            pages: [
+                Indexed::new(c"stats.arenas.0.pactive")?,
+                Indexed::new(c"stats.arenas.0.pdirty")?,
+                Indexed::new(c"stats.arenas.0.pmuzzy")?,
+            ],
+            retained: Indexed::new(c"stats.arenas.0.retained")?,
+        })
+    }
+
+    /// How many arenas there can be now.
+    pub(crate) fn count() -> Result<usize, ReadError> {
+        let key = Key::Narenas;
+        usize::try_from(Jemalloc.unsigned(key)?).map_err(|_| ReadError::Key { key: key.name() })
+    }
+
+    /// Whether an arena exists.
+    pub(crate) fn exists(index: usize) -> bool {
+        u32::try_from(index).is_ok_and(|index| Jemalloc.arena_initialized(index).unwrap_or(false))
+    }
+
+    /// Bytes of active, dirty, muzzy and retained extents of an arena, as of the last refresh.
+    pub(crate) fn bytes(&self, index: usize, page_bytes: u64) -> Result<[u64; 4], ReadError> {
+        let mut bytes = [0; 4];
+        for (place, key) in bytes.iter_mut().zip(&self.pages) {
+            // SAFETY: pages of an arena are of type size_t.
+            *place = unsafe { key.read::<usize>(index) }? as u64 * page_bytes;
+        }
+        // SAFETY: this too.
+        bytes[3] = unsafe { self.retained.read::<usize>(index) }? as u64;
+        Ok(bytes)
+    }
+}
+
+/// The size classes, as jemalloc has them.
+///
+/// # Errors
+///
+/// [`ReadError::NotAdmitted`] if they are not those that pages of 4 KiB give.
+pub(crate) fn classes() -> Result<Classes, ReadError> {
+    let step = "size classes";
+    // SAFETY: of type unsigned.
+    let bins = unsafe { read::<c_uint>(c"arenas.nbins") }?;
+    if bins as usize != CLASSES {
+        return Err(ReadError::NotAdmitted { step, why: "their number is another" });
+    }
+    let page_bytes = usize::try_from(Jemalloc.unsigned(Key::Page)?).unwrap_or_default();
+    let keys = (
+        Indexed::new(c"arenas.bin.0.size")?,
+        Indexed::new(c"arenas.bin.0.nregs")?,
+        Indexed::new(c"arenas.bin.0.slab_size")?,
+    );
+    // SAFETY: of type bool, read as a number.
+    let by_extent = unsafe { read::<u8>(c"opt.disable_large_size_classes") }.is_ok_and(|set| set != 0);
+    // SAFETY: of type bool, read as a number.
+    let padded = unsafe { read::<u8>(c"opt.cache_oblivious") }.is_ok_and(|set| set != 0);
+    let mut classes = Classes {
+        slot_bytes: [0; CLASSES],
+        slots: [0; CLASSES],
+        slab_bytes: [0; CLASSES],
+        page_bytes,
+        large_pad_bytes: by_extent.then_some(if padded { page_bytes } else { 0 }),
+    };
+    let too_large = ReadError::NotAdmitted { step, why: "a slab is too large" };
+    for class in 0..CLASSES {
+        // SAFETY: of type size_t.
+        let slot = unsafe { keys.0.read::<usize>(class) }?;
+        // SAFETY: of type uint32_t.
+        classes.slots[class] = unsafe { keys.1.read::<u32>(class) }?;
+        // SAFETY: of type size_t.
+        let slab = unsafe { keys.2.read::<usize>(class) }?;
+        classes.slot_bytes[class] = u32::try_from(slot).map_err(|_| too_large)?;
+        classes.slab_bytes[class] =
+            u32::try_from(slab).ok().filter(|_| slab <= SLAB_PAGES_MAX * page_bytes).ok_or(too_large)?;
+    }
+    Ok(classes)
+}
+
+/// Settings under which extents are not what the walk takes them for.
+///
+/// # Errors
+///
+/// [`ReadError::NotAdmitted`] with the name of the setting.
+pub(crate) fn refuse_settings() -> Result<(), ReadError> {
+    let step = "settings";
+    // SAFETY: of type bool, read as a number.
+    if unsafe { read::<u8>(c"opt.hpa") }.is_ok_and(|set| set != 0) {
+        return Err(ReadError::NotAdmitted { step, why: "opt.hpa is on" });
+    }
+    // SAFETY: of type size_t.
+    if unsafe { read::<usize>(c"opt.san_guard_small") }.is_ok_and(|every| every != 0) {
+        return Err(ReadError::NotAdmitted { step, why: "opt.san_guard_small is on" });
+    }
+    // SAFETY: of type size_t.
+    if unsafe { read::<usize>(c"opt.san_guard_large") }.is_ok_and(|every| every != 0) {
+        return Err(ReadError::NotAdmitted { step, why: "opt.san_guard_large is on" });
+    }
+    Ok(())
+}

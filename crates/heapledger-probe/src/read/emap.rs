@@ -1,0 +1,319 @@
+//! jemalloc's radix tree: which range is its, and in what state.
+//!
+//! Nothing is read by address here before `admission` showed that the layout is the right one, and then only inside
+//! mappings that the last reading of maps found to be readable anonymous memory: jemalloc never gives back memory in
+//! which nodes of the tree or records of extents lie, save when an arena is destroyed (`arena.<i>.destroy`), which
+//! nothing but the program's own wish does.
+#![allow(unsafe_code)]
+
+use super::layouts::Layout;
+use super::maps::Vma;
+use super::memory::{load, prefetch};
+use crate::attribute::{Bitmap, Extent, ExtentState};
+
+/// How often an extent that changes while it is read is looked at again.
+const TRIES: usize = 4;
+
+/// How many elements ahead of the one that is read the records are asked for: records lie apart, and each is waited for
+/// longer than it takes to handle a slab.
+const AHEAD: usize = 6;
+
+/// A tree whose layout was admitted.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Emap {
+    pub(super) symbol: usize,
+    pub(crate) layout: &'static Layout,
+}
+
+/// What an element of the last level says.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) struct Element {
+    pub(super) record: usize,
+    pub(super) szind: u8,
+    pub(super) state: u8,
+    pub(super) slab: bool,
+}
+
+/// What a record says.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) struct Record {
+    pub(super) address: usize,
+    pub(super) bytes: usize,
+    pub(super) arena: u16,
+    pub(super) free_slots: u16,
+    pub(super) huge_page_allocator: bool,
+}
+
+impl Layout {
+    pub(super) fn page_bytes(&self) -> usize {
+        1 << self.page_shift
+    }
+
+    /// Bits of the address below those that a level takes.
+    pub(super) fn shift(&self, level: usize) -> u32 {
+        let below: u32 = self.level_bits.iter().skip(level + 1).sum();
+        self.page_shift + below
+    }
+
+    /// Which element of a level an address belongs to.
+    pub(super) fn index(&self, level: usize, address: usize) -> usize {
+        let bits = self.level_bits.get(level).copied().unwrap_or_default();
+        address >> self.shift(level) & ((1 << bits) - 1)
+    }
+
+    /// Addresses below one array of the last level.
+    pub(super) fn leaf_span_bytes(&self) -> usize {
+        1 << self.shift(self.height - 2)
+    }
+
+    /// Bytes of an array of a level.
+    pub(super) fn array_bytes(&self, level: usize) -> usize {
+        let element = if level + 1 == self.height { self.leaf_bytes } else { self.node_bytes };
+        element << self.level_bits.get(level).copied().unwrap_or_default()
+    }
+
+    /// The words of an element: one that has everything, or a pointer and a word beside it.
+    #[inline(always)]
+    pub(super) fn element(&self, pointer: u64, metadata: u64) -> Element {
+        let (record, szind) = if self.compact {
+            // Above the address lies the class.
+            let address_bits = (1 << self.lg_vaddr) - 1;
+            (pointer & address_bits & !(self.edata_align as u64 - 1), pointer >> self.lg_vaddr)
+        } else {
+            (pointer, (metadata & u64::from(u32::MAX)) >> (self.leaf_state_shift + self.leaf_state_bits))
+        };
+        Element {
+            record: record as usize,
+            szind: (szind & 0xff) as u8,
+            state: (metadata >> self.leaf_state_shift & ((1 << self.leaf_state_bits) - 1)) as u8,
+            slab: metadata & 1 != 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn record(&self, bits: u64, address: u64, size: u64) -> Record {
+        let field = |shift: u32, width: u32| bits >> shift & ((1 << width) - 1);
+        Record {
+            address: address as usize,
+            bytes: (size as usize) & !(self.page_bytes() - 1),
+            arena: field(0, self.arena_bits) as u16,
+            free_slots: field(self.nfree_shift, self.nfree_bits) as u16,
+            huge_page_allocator: field(self.pai_shift, 1) != 0,
+        }
+    }
+}
+
+/// The state by its number, if the extent is not being changed.
+pub(super) fn state_of(number: u8) -> Option<ExtentState> {
+    [ExtentState::Active, ExtentState::Dirty, ExtentState::Muzzy, ExtentState::Retained]
+        .get(usize::from(number))
+        .copied()
+}
+
+/// The stretch of readable anonymous memory around `start..end`, if it is one.
+pub(crate) fn readable(vmas: &[Vma], start: usize, end: usize) -> Option<(usize, usize)> {
+    let good = |vma: &&Vma| vma.readable && vma.is_anonymous();
+    let at = vmas.partition_point(|vma| vma.end <= start);
+    let first = vmas.get(at).filter(good).filter(|vma| vma.start <= start)?;
+    let mut behind = first.end;
+    for vma in vmas.iter().skip(at + 1) {
+        if vma.start != behind || !good(&vma) {
+            break;
+        }
+        behind = vma.end;
+    }
+    (start <= end && end <= behind).then_some((first.start, behind))
+}
+
+/// Goes through the extents of a stretch of addresses, from low to high.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    emap: Emap,
+    vmas: &'a [Vma],
+    /// The next address to look at.
+    pub(crate) at: usize,
+    /// Where the stretch ends; no extent reaches beyond.
+    end: usize,
+    /// The array of the last level for addresses below `leaf_until`, minus its first address's part; 0 if there is none.
+    leaf: usize,
+    leaf_until: usize,
+    /// A stretch in which records were found to lie.
+    records: (usize, usize),
+}
+
+impl Emap {
+    /// A cursor for `start..end`, a stretch of private anonymous memory among `vmas`.
+    pub(crate) fn cursor<'a>(&self, vmas: &'a [Vma], start: usize, end: usize) -> Cursor<'a> {
+        Cursor { emap: *self, vmas, at: start, end, leaf: 0, leaf_until: start, records: (0, 0) }
+    }
+
+    /// The array of the last level for an address, if there is one, and it lies in readable memory.
+    fn leaf(&self, vmas: &[Vma], address: usize) -> Option<usize> {
+        let layout = self.layout;
+        let mut array = self.symbol + layout.root_offset;
+        for level in 0..layout.height - 1 {
+            let place = array + layout.index(level, address) * layout.node_bytes;
+            // SAFETY: the root is a static of jemalloc's, whose extent was checked at admission; every other array was
+            // found below to be readable as a whole. Arrays are never given back.
+            let child = unsafe { load(place) } as usize;
+            if child == 0 || !child.is_multiple_of(8) {
+                return None;
+            }
+            readable(vmas, child, child.checked_add(layout.array_bytes(level + 1))?)?;
+            array = child;
+        }
+        Some(array)
+    }
+}
+
+impl Cursor<'_> {
+    /// Fills `out` with the extents that begin below `limit`; `false` from `out` ends it, and the extent comes again.
+    /// Afterwards all addresses below `at` are done.
+    pub(crate) fn fill(&mut self, limit: usize, mut out: impl FnMut(Extent) -> bool) {
+        let page_bytes = self.emap.layout.page_bytes();
+        let limit = limit.min(self.end);
+        while self.at < limit {
+            if self.at >= self.leaf_until {
+                self.enter_leaf();
+            }
+            if self.leaf == 0 {
+                self.at = self.leaf_until.min(limit);
+                continue;
+            }
+            let element = self.element_at(self.at);
+            if element.record == 0 {
+                self.at += page_bytes;
+                continue;
+            }
+            let extent = self.extent(element);
+            if !out(extent) {
+                return;
+            }
+            self.at = extent.end;
+        }
+    }
+
+    fn enter_leaf(&mut self) {
+        let span = self.emap.layout.leaf_span_bytes();
+        let first = self.at - self.at % span;
+        self.leaf_until = first.checked_add(span).unwrap_or(usize::MAX);
+        let biased = |leaf: usize| {
+            leaf.wrapping_sub((first >> self.emap.layout.page_shift).wrapping_mul(self.emap.layout.leaf_bytes))
+        };
+        self.leaf = self.emap.leaf(self.vmas, self.at).map_or(0, biased);
+    }
+
+    #[inline(always)]
+    fn place(&self, address: usize) -> usize {
+        let layout = self.emap.layout;
+        self.leaf.wrapping_add((address >> layout.page_shift).wrapping_mul(layout.leaf_bytes))
+    }
+
+    /// The element of a page below `leaf_until`; there is an array.
+    #[inline(always)]
+    fn element_at(&self, address: usize) -> Element {
+        let layout = self.emap.layout;
+        let place = self.place(address);
+        if self.leaf == 0 {
+            return layout.element(0, 0);
+        }
+        // SAFETY: the place lies in the array of the last level, which was found to be readable and is never given back.
+        let pointer = unsafe { load(place + layout.leaf_edata_offset) };
+        if layout.compact {
+            return layout.element(pointer, pointer);
+        }
+        // SAFETY: as above; the upper half is padding.
+        let metadata = unsafe { load(place + layout.leaf_metadata_offset) };
+        layout.element(pointer, metadata)
+    }
+
+    /// Reads a slab's bitmap; `None` if the slab is not what it was when this cursor came by.
+    pub(crate) fn bitmap(&self, extent: &Extent) -> Option<Bitmap> {
+        let layout = self.emap.layout;
+        let mut bitmap = Bitmap::default();
+        for (word, place) in bitmap.iter_mut().zip((extent.record + layout.edata_slab_offset..).step_by(8)) {
+            // SAFETY: this cursor found the record in readable memory that jemalloc keeps; the bitmap is a part of it.
+            *word = unsafe { load(place) };
+        }
+        let span = layout.leaf_span_bytes();
+        let element = if extent.start / span == self.leaf_until.wrapping_sub(1) / span {
+            self.element_at(extent.start)
+        } else {
+            let mut other = self.emap.cursor(self.vmas, extent.start, extent.end);
+            other.enter_leaf();
+            other.element_at(extent.start)
+        };
+        let same = element.record == extent.record && element.slab && element.szind == extent.szind;
+        (same && element.state == 0).then_some(bitmap)
+    }
+
+    /// The extent that begins at `at`, or a page that moves.
+    fn extent(&mut self, mut element: Element) -> Extent {
+        for _ in 0..TRIES {
+            let record = self.record(element.record);
+            let again = self.element_at(self.at);
+            if again == element
+                && let Some(extent) = record.and_then(|record| self.judge(element, record))
+            {
+                self.fetch_ahead(extent.end);
+                return extent;
+            }
+            element = again;
+            std::hint::spin_loop();
+        }
+        let end = (self.at + self.emap.layout.page_bytes()).min(self.end);
+        Extent { start: self.at, end, state: ExtentState::Moved, ..Extent::default() }
+    }
+
+    /// `None` if it begins elsewhere, reaches beyond the stretch, is being changed, or is not of a kind that we know.
+    fn judge(&self, element: Element, record: Record) -> Option<Extent> {
+        let offset = record.address & (self.emap.layout.page_bytes() - 1);
+        let start = record.address - offset;
+        let end = start.checked_add(record.bytes)?;
+        let fits = start == self.at && start < end && end <= self.end && !record.huge_page_allocator;
+        let state = state_of(element.state).filter(|_| fits)?;
+        Some(Extent {
+            start,
+            end,
+            record: element.record,
+            state,
+            slab: element.slab && state == ExtentState::Active,
+            szind: element.szind,
+            block_offset: offset as u16,
+            arena: record.arena,
+            free_slots: record.free_slots,
+        })
+    }
+
+    /// `None` if it cannot be a record.
+    #[inline(always)]
+    fn record(&mut self, address: usize) -> Option<Record> {
+        let layout = self.emap.layout;
+        let end = address.checked_add(layout.edata_bytes)?;
+        if !address.is_multiple_of(layout.edata_align) {
+            return None;
+        }
+        if address < self.records.0 || end > self.records.1 {
+            self.records = readable(self.vmas, address, end)?;
+        }
+        // SAFETY: aligned, in readable memory that jemalloc keeps.
+        let bits = unsafe { load(address + layout.edata_bits_offset) };
+        // SAFETY: as above.
+        let start = unsafe { load(address + layout.edata_addr_offset) };
+        // SAFETY: as above.
+        let size = unsafe { load(address + layout.edata_size_offset) };
+        Some(layout.record(bits, start, size))
+    }
+
+    /// Has the record of an extent that comes soon fetched.
+    #[inline(always)]
+    fn fetch_ahead(&self, from: usize) {
+        let layout = self.emap.layout;
+        let ahead = from + AHEAD * layout.page_bytes();
+        if ahead < self.leaf_until && self.leaf != 0 {
+            // SAFETY: inside the array, as above.
+            let pointer = unsafe { load(self.place(ahead) + layout.leaf_edata_offset) };
+            prefetch(layout.element(pointer, 0).record);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading memory of this process at addresses that may be wrong, and at addresses that were shown to be right.
+#![allow(unsafe_code)]
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Acquire;
+
+/// Asks the kernel for the words at an address: `None` where there is no memory that may be read, never a fault.
+///
+/// About 0.3 µs a call.
+pub(crate) fn peek<const N: usize>(address: usize) -> Option<[u64; N]> {
+    let mut words = [0_u64; N];
+    let bytes = size_of_val(&words);
+    let to = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: bytes };
+    let from = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes };
+    // SAFETY: getpid has no preconditions.
+    let pid = unsafe { libc::getpid() };
+    // SAFETY: the kernel writes into `words`, which is borrowed for the call and as long as stated; what it reads from it
+    // checks itself.
+    let read = unsafe { libc::process_vm_readv(pid, &raw const to, 1, &raw const from, 1, 0) };
+    (usize::try_from(read) == Ok(bytes)).then_some(words)
+}
+
+/// The word at an address.
+///
+/// Acquire, as jemalloc publishes the elements of its tree with Release: who sees an extent's record in one sees what
+/// was written to the record before.
+///
+/// # Safety
+///
+/// * The address is a multiple of 8 inside memory that stays mapped and readable, and that only atomic or aligned
+///   stores of whole words change.
+#[inline(always)]
+pub(crate) unsafe fn load(address: usize) -> u64 {
+    // SAFETY: by the caller.
+    let word = unsafe { AtomicU64::from_ptr(address as *mut u64) };
+    word.load(Acquire)
+}
+
+/// Hints that an address is read soon. Any address may be named.
+#[inline(always)]
+pub(crate) fn prefetch(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address as *const i8) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// The address of jemalloc's radix tree; 0 if no jemalloc with that symbol is linked.
+///
+/// The reference is weak, so that a program without the symbol links too; the directive stands beside the use, because
+/// it counts for one object file only.
+pub(crate) fn emap_symbol() -> usize {
+    let address: usize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: loads an entry of the global offset table, which the linker fills with the symbol's address or 0.
+    unsafe {
+        std::arch::asm!(
+            ".weak _rjem_je_arena_emap_global",
+            "mov {}, qword ptr [rip + _rjem_je_arena_emap_global@GOTPCREL]",
+            out(reg) address,
+            options(pure, nomem, preserves_flags, nostack),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!(
+            ".weak _rjem_je_arena_emap_global",
+            "adrp {0}, :got:_rjem_je_arena_emap_global",
+            "ldr {0}, [{0}, :got_lo12:_rjem_je_arena_emap_global]",
+            out(reg) address,
+            options(pure, nomem, preserves_flags, nostack),
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        address = 0;
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_there_is_read_and_memory_that_is_not_is_refused() {
+        let words = [1_u64, 2, 3];
+        assert_eq!(peek(words.as_ptr() as usize), Some(words));
+        for nowhere in [0, 8, 4096, usize::MAX - 7, 1 << 47, 1 << 60] {
+            assert_eq!(peek::<1>(nowhere), None, "{nowhere:x}");
+            prefetch(nowhere);
+        }
+    }
+
+    #[test]
+    fn the_symbol_of_the_linked_jemalloc_is_found() {
+        let symbol = emap_symbol();
+        assert!(symbol.is_multiple_of(8));
+        assert_eq!(peek::<1>(symbol).is_some(), symbol != 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! The numbers of a walk as a value: made after the last reading, on the heap.
+
+use super::Walker;
+use crate::attribute::{ArenaSums, Gap, GapKind, Heap, KernelPages, Place, Unattributed, Walk};
+use crate::read::maps::Vma;
+use crate::read::{Backend, Residency};
+
+/// A thread's stack lies above a guard no larger than this; larger closed ranges are something else's.
+const GUARD_BYTES: usize = 64 << 10;
+
+impl Walker {
+    /// What the last walk found. Allocates.
+    pub fn result(&self) -> Walk {
+        let found = &self.found;
+        let mut outside = found.outside;
+        let mut unattributed = Vec::new();
+        for gap in self.gaps.iter().filter(|gap| gap.resident != Residency::default()) {
+            match self.place(gap) {
+                Some(place) => outside.add(place, gap.resident),
+                None => {
+                    unattributed.push(Unattributed { start: gap.start, end: gap.end, resident: gap.resident });
+                }
+            }
+        }
+        Walk {
+            page_bytes: self.classes.page_bytes as u64,
+            backend: found.backend.unwrap_or(Backend::None),
+            pages: sum(&found.pages),
+            heap: self.jemalloc.as_ref().map(|_| self.heap()).map_err(|error| *error),
+            own_tables: found.own_tables,
+            scratch: found.scratch,
+            outside,
+            unattributed,
+            unlisted_resident: found.unlisted,
+            moved: found.totals.moved,
+        }
+    }
+
+    fn place(&self, gap: &Gap) -> Option<Place> {
+        match gap.kind {
+            GapKind::GlibcArena => Some(Place::GlibcArenas),
+            GapKind::GlibcChunk => self.found.chunks_are_glibcs.then_some(Place::GlibcMmapped),
+            GapKind::Base => None,
+            GapKind::Plain => lies_above_a_guard(self.maps.vmas(), gap).then_some(Place::ThreadStacks),
+        }
+    }
+
+    fn heap(&self) -> Heap {
+        let totals = &self.found.totals;
+        let sums = self.by_arena.iter().zip(self.counted.iter()).zip(0..);
+        let sums =
+            sums.map(|((walked, counted), arena)| ArenaSums { arena, walked_bytes: *walked, counted_bytes: *counted });
+        Heap {
+            regions: self.regions.to_vec(),
+            classes: self.by_class.to_vec(),
+            slabs: totals.slabs,
+            dirty: totals.dirty,
+            muzzy: totals.muzzy,
+            retained: totals.retained,
+            base_bytes: totals.base_bytes,
+            base_resident: totals.base_resident,
+            sums: sums.filter(|sums| sums.walked_bytes != [0; 4] || sums.counted_bytes != [0; 4]).collect(),
+            extents: totals.extents,
+        }
+    }
+}
+
+/// Whether a range begins a mapping and lies directly above a small closed one: so do stacks of threads, and the stacks
+/// on which they handle signals.
+fn lies_above_a_guard(vmas: &[Vma], gap: &Gap) -> bool {
+    let at = vmas.partition_point(|vma| vma.end <= gap.start);
+    let mapping = vmas.get(at).filter(|vma| vma.start == gap.start);
+    let guard = at.checked_sub(1).and_then(|below| vmas.get(below));
+    let (Some(_), Some(guard)) = (mapping, guard) else { return false };
+    let closed = !guard.readable && !guard.writable && !guard.executable && guard.is_anonymous();
+    closed && guard.end == gap.start && guard.end - guard.start <= GUARD_BYTES
+}
+
+fn sum(parts: &[KernelPages]) -> KernelPages {
+    parts.iter().fold(KernelPages::default(), |mut sum, part| {
+        sum.anon += part.anon;
+        sum.file += part.file;
+        sum.shmem += part.shmem;
+        sum.zero_bytes += part.zero_bytes;
+        sum.swapped_bytes += part.swapped_bytes;
+        sum.unknown_file_bytes += part.unknown_file_bytes;
+        sum
+    })
+}

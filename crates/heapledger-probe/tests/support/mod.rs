@@ -1,0 +1,203 @@
+//! A walk of a process whose global allocator is the ledger, and what must hold of every one.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use heapledger_alloc::{RegionTotals, page_word, read_totals, table_ranges};
+use heapledger_core::region_count;
+use heapledger_probe::Walker;
+use heapledger_probe::attribute::{CLASSES, Heap, Owners, PageOwner, Place, Walk};
+use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, Roots, Status};
+
+/// The owner map of this process.
+#[derive(Debug)]
+pub struct Map;
+
+impl Owners for Map {
+    fn start_owner(&self, address: usize) -> PageOwner {
+        let word = page_word(address);
+        if word.is_mixed() { PageOwner::Mixed } else { word.start_owner().map_or(PageOwner::Nobody, PageOwner::Region) }
+    }
+
+    fn last_owner(&self, address: usize) -> PageOwner {
+        match page_word(address).owner() {
+            heapledger_alloc::PageOwner::Unknown => PageOwner::Nobody,
+            heapledger_alloc::PageOwner::Region(region) => PageOwner::Region(region),
+            heapledger_alloc::PageOwner::Mixed => PageOwner::Mixed,
+        }
+    }
+
+    fn slot_owner(&self, address: usize, class: usize) -> Option<usize> {
+        page_word(address).slot_owner(class, address % 4096)
+    }
+}
+
+/// Everything read for one statement.
+#[derive(Debug)]
+pub struct Taken {
+    pub before: Status,
+    pub totals: Vec<RegionTotals>,
+    pub stats: JemallocStats,
+    pub after: Status,
+    pub walk: Walk,
+    pub nanos: u128,
+}
+
+/// Takes readings in the order of a statement.
+pub fn take(walker: &mut Walker) -> Taken {
+    let mut totals = vec![RegionTotals::default(); region_count() + 8];
+    let mut tables = vec![(0, 0); table_ranges(&mut []) + 64];
+    walker.prepare(totals.len(), tables.len()).expect("buffers");
+    let count = table_ranges(&mut tables);
+    let before = read::status(Roots::system());
+    let began = std::time::Instant::now();
+    read_totals(&mut totals);
+    let stats = read::stats(&Jemalloc).expect("statistics");
+    walker.walk(&Map, &tables[..count]).expect("a walk");
+    let nanos = began.elapsed().as_nanos();
+    let after = read::status(Roots::system());
+    Taken { before, totals, stats, after, walk: walker.result(), nanos }
+}
+
+pub fn heap(taken: &Taken) -> &Heap {
+    taken.walk.heap.as_ref().expect("jemalloc's tree is admitted")
+}
+
+/// Bytes of a line that must be known exactly here.
+pub fn exact(resident: Residency) -> u64 {
+    assert!(resident.is_exact(), "{resident:?}");
+    resident.at_least_bytes
+}
+
+/// All lines of a walk together.
+pub fn lines(walk: &Walk) -> Residency {
+    let mut sum = Residency::default();
+    if let Ok(heap) = &walk.heap {
+        for region in &heap.regions {
+            sum += region.small.iter().map(|small| small.allocated_resident).sum();
+            for part in
+                [region.large.usable_resident, region.large.pad_resident, region.dirty, region.muzzy, region.retained]
+            {
+                sum += part;
+            }
+        }
+        sum += heap.slabs.free_resident;
+        for free in [heap.dirty, heap.muzzy, heap.retained] {
+            sum += free.mixed_resident;
+        }
+        sum += heap.base_resident;
+    }
+    for part in [walk.own_tables, walk.scratch, walk.outside.total(), walk.unlisted_resident, walk.moved.resident] {
+        sum += part;
+    }
+    sum += walk.unattributed.iter().map(|range| range.resident).sum();
+    sum
+}
+
+/// What must hold of a statement of a quiet process: the lines sum to what was scanned, that to what the kernel counts,
+/// and jemalloc's own sums are met.
+pub fn assert_quiet(taken: &Taken) {
+    let walk = &taken.walk;
+    let scanned = exact(walk.pages.anon) + exact(walk.pages.file) + exact(walk.pages.shmem);
+    assert_eq!(exact(lines(walk)), scanned, "lines and pages\n{}", describe(taken));
+    assert_eq!(Ok(exact(walk.pages.anon)), taken.after.rss_anon_bytes, "anon\n{}", describe(taken));
+    assert_eq!(Ok(exact(walk.pages.file)), taken.after.rss_file_bytes, "file\n{}", describe(taken));
+    assert_eq!(Ok(exact(walk.pages.shmem)), taken.after.rss_shmem_bytes, "shmem\n{}", describe(taken));
+    assert_sums(taken);
+}
+
+/// jemalloc's identities.
+pub fn assert_sums(taken: &Taken) {
+    let heap = heap(taken);
+    let stats = &taken.stats;
+    for sums in &heap.sums {
+        assert_eq!(sums.walked_bytes, sums.counted_bytes, "arena {}", sums.arena);
+    }
+    let pages = (stats.pactive + stats.pdirty + stats.pmuzzy) * stats.page_bytes;
+    assert_eq!(heap.base_bytes, stats.mapped_bytes - pages, "identity E");
+    let small: u64 = heap
+        .classes
+        .iter()
+        .zip(heapledger_alloc::CLASS_BYTES)
+        .map(|(class, bytes)| class.allocated_slots * u64::from(bytes))
+        .sum();
+    let large: u64 = heap.regions.iter().map(|region| region.large.usable_bytes).sum();
+    assert_eq!(small + large, stats.allocated_bytes, "identity B");
+    let live: u64 = taken.totals.iter().map(|totals| totals.usable_bytes().live()).sum();
+    let cached = stats.tcache_bytes + stats.tcache_stashed_bytes + stats.internal_bytes;
+    assert_eq!(small + large, live + cached, "identity C: what is not live is cached or internal");
+    assert_eq!(walk_moved(taken), 0);
+}
+
+fn walk_moved(taken: &Taken) -> u64 {
+    taken.walk.moved.extents
+}
+
+/// Live usable bytes of a region by the counters.
+pub fn live(taken: &Taken, region: usize) -> u64 {
+    taken.totals[region].usable_bytes().live()
+}
+
+/// Resident bytes of a region's allocated blocks by the walk.
+pub fn resident(taken: &Taken, region: usize) -> u64 {
+    let region = &heap(taken).regions[region];
+    exact(region.small.iter().map(|small| small.allocated_resident).sum()) + exact(region.large.usable_resident)
+}
+
+pub fn unattributed(walk: &Walk) -> u64 {
+    exact(walk.unattributed.iter().map(|range| range.resident).sum()) + exact(walk.unlisted_resident)
+}
+
+/// A table for a failed assertion, and for who runs the tests to see.
+pub fn describe(taken: &Taken) -> String {
+    use std::fmt::Write;
+    let walk = &taken.walk;
+    let mut text = String::new();
+    let mut line = |name: &str, resident: Residency| {
+        let _ = writeln!(text, "  {name:<24} {:>14} {:>14}", resident.at_least_bytes, resident.at_most_bytes);
+    };
+    line("anon", walk.pages.anon);
+    line("file", walk.pages.file);
+    line("shmem", walk.pages.shmem);
+    line("lines", lines(walk));
+    if let Ok(heap) = &walk.heap {
+        for (index, region) in heap.regions.iter().enumerate() {
+            let small: Residency = (0..CLASSES).map(|class| region.small[class].allocated_resident).sum();
+            if small != Residency::default() || region.large.blocks > 0 || region.dirty != Residency::default() {
+                line(&format!("{index} small"), small);
+                line(&format!("{index} large"), region.large.usable_resident);
+                line(&format!("{index} pad"), region.large.pad_resident);
+                line(&format!("{index} dirty"), region.dirty);
+                line(&format!("{index} pinned"), region.free_pinned_alone);
+            }
+        }
+        line("free slots", heap.slabs.free_resident);
+        line("dirty", heap.dirty.resident);
+        line("muzzy", heap.muzzy.resident);
+        line("retained", heap.retained.resident);
+        line("base", heap.base_resident);
+    }
+    line("own tables", walk.own_tables);
+    line("scratch", walk.scratch);
+    line("moved", walk.moved.resident);
+    for place in Place::ALL {
+        line(&format!("{place:?}"), walk.outside.get(place));
+    }
+    for range in &walk.unattributed {
+        line(&format!("{:x}-{:x}", range.start, range.end), range.resident);
+    }
+    let _ = writeln!(
+        text,
+        "  status {:?} {:?} {:?}",
+        taken.after.rss_anon_bytes, taken.after.rss_file_bytes, taken.after.rss_shmem_bytes
+    );
+    let _ = writeln!(
+        text,
+        "  {:?} {} ns, {} extents",
+        walk.backend,
+        taken.nanos,
+        walk.heap.as_ref().map_or(0, |heap| heap.extents)
+    );
+    text
+}
+
+/// Forces every backend that this kernel has.
+pub const BACKENDS: [Backend; 3] = [Backend::Scan, Backend::Pagemap, Backend::Mincore];
