@@ -3,21 +3,15 @@
 use super::{PageKind, Run};
 use crate::read::Residency;
 
-/// Runs by address, and how far they have been used up.
+/// Runs by address, those that lie behind left out.
 #[derive(Debug)]
 pub(crate) struct Runs<'a> {
     rest: &'a [Run],
-    used: usize,
 }
 
 impl<'a> Runs<'a> {
     pub(crate) fn new(runs: &'a [Run]) -> Self {
-        Self { rest: runs, used: 0 }
-    }
-
-    /// How many runs lie below the last `start` that was asked for.
-    pub(crate) fn used(&self) -> usize {
-        self.used
+        Self { rest: runs }
     }
 
     /// The runs from the first that reaches beyond `start`; never asked for a lower address afterwards.
@@ -27,7 +21,6 @@ impl<'a> Runs<'a> {
             && first.end <= start
         {
             self.rest = behind;
-            self.used += 1;
         }
         self.rest
     }

@@ -7,8 +7,9 @@ use crate::read::Residency;
 /// Most pages of a slab; more are refused when a walk is prepared.
 pub(crate) const SLAB_PAGES_MAX: usize = 64;
 
-/// Regions of one slab that are told apart when its free slots are charged; a slab seldom has more.
-const PINNING_MAX: usize = 64;
+/// Owners of one slab among whom its free slots are charged; a slab seldom has more. The slots of the others are theirs
+/// too.
+const OWNERS_MAX: usize = 64;
 
 /// A slab and the numbers of its class.
 #[derive(Copy, Clone)]
@@ -41,13 +42,13 @@ impl Slab {
     /// starts, so those are looked at one by one.
     #[inline]
     fn only_owner(self, owners: &impl Owners, page_bytes: usize) -> Option<Option<usize>> {
-        let first = owners.start_owner(self.start);
+        let first = owners.start_owner(owners.page(self.start));
         if self.slot_bytes > page_bytes {
             return None;
         }
         let mut page = self.start + page_bytes;
         while page < self.end {
-            if owners.start_owner(page) != first {
+            if owners.start_owner(owners.page(page)) != first {
                 return None;
             }
             page += page_bytes;
@@ -102,28 +103,72 @@ impl Present {
     }
 }
 
+/// What is known of a slab's pages.
+#[derive(Copy, Clone)]
+struct Pages {
+    page_bytes: usize,
+    /// The kind of all of them, if it is one.
+    uniform: Option<Option<PageKind>>,
+    /// Else which of them are there.
+    present: Present,
+}
+
 /// So many ones from the lowest bit on.
 fn low_bits(count: usize) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }
 
-/// The regions that have allocated slots in a slab.
-struct Pinning {
-    regions: [Option<usize>; PINNING_MAX],
+/// Allocated slots of one slab, by row of their owner.
+///
+/// Kept from slab to slab, so that it need not be cleared.
+#[derive(Debug)]
+pub(super) struct Tally {
+    owners: [Tallied; OWNERS_MAX],
     count: usize,
+    last: usize,
 }
 
-impl Pinning {
-    fn add(&mut self, region: Option<usize>) {
-        let known = self.regions.get(..self.count).unwrap_or_default();
+#[derive(Copy, Clone, Debug, Default)]
+struct Tallied {
+    row: usize,
+    slots: u64,
+    resident: Residency,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self { owners: [Tallied::default(); OWNERS_MAX], count: 0, last: 0 }
+    }
+
+    fn clear(&mut self) {
+        (self.count, self.last) = (0, 0);
+    }
+
+    fn owners(&self) -> &[Tallied] {
+        self.owners.get(..self.count).unwrap_or_default()
+    }
+
+    /// The entry of a row; `None` if there is no room for one more.
+    #[inline]
+    fn of(&mut self, row: usize) -> Option<&mut Tallied> {
+        let known = self.owners.get(..self.count).unwrap_or_default();
         // Neighbours mostly have the same owner.
-        if known.last() == Some(&region) || known.contains(&region) {
-            return;
-        }
-        if let Some(place) = self.regions.get_mut(self.count) {
-            *place = region;
-            self.count += 1;
-        }
+        let found = match known.get(self.last) {
+            Some(last) if last.row == row => Some(self.last),
+            _ => known.iter().position(|tallied| tallied.row == row),
+        };
+        let at = match found {
+            Some(at) => at,
+            None if self.count < OWNERS_MAX => {
+                self.count += 1;
+                let at = self.count - 1;
+                self.owners[at] = Tallied { row, ..Tallied::default() };
+                at
+            }
+            None => return None,
+        };
+        self.last = at;
+        self.owners.get_mut(at)
     }
 }
 
@@ -133,16 +178,21 @@ impl Sheet<'_> {
         let Some(slab) = Slab::of(world.classes(), extent) else {
             return self.moved(runs, extent.start, extent.end);
         };
-        if let Some(kind) = runs.uniform(slab.start, slab.end)
+        let uniform = runs.uniform(slab.start, slab.end);
+        if let Some(kind) = uniform
             && let Some(owner) = slab.only_owner(owners, page_bytes)
         {
             return self.pure_slab(slab, usize::from(extent.free_slots), owner, kind);
         }
-        let Some(bitmap) = world.bitmap(extent) else {
-            return self.moved(runs, extent.start, extent.end);
+        let bitmap = match extent.free_slots {
+            0 => None,
+            _ => match world.bitmap(extent) {
+                Some(bitmap) => Some(bitmap),
+                None => return self.moved(runs, extent.start, extent.end),
+            },
         };
-        let present = Present::of(runs, slab, page_bytes);
-        self.mixed_slab(owners, page_bytes, slab, (&bitmap, present));
+        let present = if uniform.is_some() { Present::default() } else { Present::of(runs, slab, page_bytes) };
+        self.mixed_slab(owners, slab, bitmap.as_ref(), Pages { page_bytes, uniform, present });
     }
 
     /// All slots are one region's, and all pages are in the same state: numbers suffice.
@@ -175,63 +225,81 @@ impl Sheet<'_> {
         }
     }
 
-    /// Slot by slot, with jemalloc's bitmap.
-    fn mixed_slab(
-        &mut self,
-        owners: &impl Owners,
-        page_bytes: usize,
-        slab: Slab,
-        (bitmap, present): (&Bitmap, Present),
-    ) {
-        let mut pinning = Pinning { regions: [None; PINNING_MAX], count: 0 };
-        let (mut allocated, mut free_resident) = (0, Residency::default());
-        let mut page = (usize::MAX, PageOwner::Nobody);
+    /// Slot by slot. Without a bitmap all slots are allocated; pages that are all of one `kind` need not be looked at.
+    fn mixed_slab<O: Owners>(&mut self, owners: &O, slab: Slab, bitmap: Option<&Bitmap>, pages: Pages) {
+        let page_bytes = pages.page_bytes;
+        self.tally.clear();
+        let mut free = (0, Residency::default());
+        let mut page: Option<(usize, O::Page, PageOwner)> = None;
+        let slot_bytes = slab.slot_bytes;
         for slot in 0..slab.slots {
-            let from = slot * slab.slot_bytes;
-            let resident = present.resident(from, from + slab.slot_bytes, page_bytes);
-            let is_free = bitmap.get(slot / 64).is_some_and(|word| word >> (slot % 64) & 1 != 0);
-            if is_free {
-                free_resident += resident;
+            let from = slot * slot_bytes;
+            let resident = || match pages.uniform {
+                Some(kind) => resident_as(kind, slot_bytes as u64),
+                None => pages.present.resident(from, from + slot_bytes, page_bytes),
+            };
+            if bitmap.is_some_and(|bitmap| bitmap[slot / 64 % bitmap.len()] >> (slot % 64) & 1 != 0) {
+                free.0 += 1;
+                free.1 += resident();
                 continue;
             }
-            allocated += 1;
-            let address = slab.start + from;
-            if page.0 != address / page_bytes {
-                page = (address / page_bytes, owners.start_owner(address));
-            }
-            let owner = match page.1 {
+            let (number, offset) = (from / page_bytes, from % page_bytes);
+            let (_, word, owner) = match page {
+                Some(known @ (same, ..)) if same == number => known,
+                _ => {
+                    let word = owners.page(slab.start + from);
+                    *page.insert((number, word, owners.start_owner(word)))
+                }
+            };
+            let owner = match owner {
                 PageOwner::Region(region) => Some(region),
                 PageOwner::Nobody => None,
-                PageOwner::Mixed => owners.slot_owner(address, slab.class),
+                PageOwner::Mixed => owners.slot_owner(word, slab.class, offset),
             };
-            pinning.add(owner);
-            if let Some(small) = self.row(owner).and_then(|row| row.small.get_mut(slab.class)) {
-                small.allocated_slots += 1;
-                small.allocated_resident += resident;
+            let row = self.index(owner);
+            match self.tally.of(row) {
+                Some(tallied) => {
+                    tallied.slots += 1;
+                    tallied.resident += resident();
+                }
+                None => self.small(row, slab.class, 1, resident()),
             }
         }
         let whole = slab.end - slab.start;
-        free_resident += present.resident(slab.slots * slab.slot_bytes, whole, page_bytes);
-        let free = (slab.slots - allocated) as u64;
-        self.slab_sums(slab, (allocated as u64, free), present.resident(0, whole, page_bytes), free_resident);
-        self.charge_free_slots(&pinning, free_resident);
+        let (all, rest) = match pages.uniform {
+            Some(kind) => (resident_as(kind, whole as u64), resident_as(kind, slab.rest_bytes())),
+            None => {
+                let used = slab.slots * slot_bytes;
+                (pages.present.resident(0, whole, page_bytes), pages.present.resident(used, whole, page_bytes))
+            }
+        };
+        free.1 += rest;
+        self.slab_sums(slab, (slab.slots as u64 - free.0, free.0), all, free.1);
+        self.charge(slab.class, free.1);
     }
 
-    fn charge_free_slots(&mut self, pinning: &Pinning, free_resident: Residency) {
-        let regions = pinning.regions.get(..pinning.count).unwrap_or_default();
-        if let [only] = regions {
-            if let Some(row) = self.row(*only) {
-                row.free_pinned_alone += free_resident;
-            }
-            return;
-        }
-        if regions.len() > 1 {
+    /// What was tallied of a slab goes to the regions, and its free slots to who has allocated ones.
+    fn charge(&mut self, class: usize, free_resident: Residency) {
+        let count = self.tally.count;
+        if count > 1 {
             self.totals.slabs.free_shared_resident += free_resident;
         }
-        for region in regions {
-            if let Some(row) = self.row(*region) {
-                row.free_pinned_shared += free_resident;
+        for at in 0..count {
+            let Some(Tallied { row, slots, resident }) = self.tally.owners().get(at).copied() else { return };
+            self.small(row, class, slots, resident);
+            let Some(region) = self.regions.get_mut(row) else { continue };
+            if count == 1 {
+                region.free_pinned_alone += free_resident;
+            } else {
+                region.free_pinned_shared += free_resident;
             }
+        }
+    }
+
+    fn small(&mut self, row: usize, class: usize, slots: u64, resident: Residency) {
+        if let Some(small) = self.regions.get_mut(row).and_then(|row| row.small.get_mut(class)) {
+            small.allocated_slots += slots;
+            small.allocated_resident += resident;
         }
     }
 }

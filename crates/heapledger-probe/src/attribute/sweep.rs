@@ -1,6 +1,7 @@
 //! Runs × extents × owners → bytes per line, over one stretch of addresses after the other.
 
 use super::runs::Runs;
+use super::slab::Tally;
 use super::{
     ClassPages, Extent, ExtentState, FreeExtents, Gap, GapKind, LargePages, Moved, Owners, PageKind, PageOwner,
     RegionPages, Run, SlabPages, World,
@@ -53,15 +54,25 @@ pub struct Sheet<'a> {
     pub arenas: &'a mut [[u64; 4]],
     /// The rest.
     pub totals: &'a mut Totals,
+    pub(super) tally: Tally,
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
+    /// Adds to what is there.
+    pub fn new(
+        regions: &'a mut [RegionPages],
+        classes: &'a mut [ClassPages],
+        arenas: &'a mut [[u64; 4]],
+        totals: &'a mut Totals,
+    ) -> Self {
+        Self { regions, classes, arenas, totals, tally: Tally::new() }
+    }
+
     /// Adds up the addresses `window.0..window.1`, which follow those of the call before.
     ///
     /// `runs` and `extents` are by address and without overlap, and all that touch the window are among them; those at
     /// its ends may reach beyond, but for slabs. Each extent is in one call more than it is cut. `gap` gets what lies in
-    /// no extent and no base block, if something there is resident. Returns how many runs lie wholly below the window's
-    /// end.
+    /// no extent and no base block, resident or not.
     pub fn add(
         &mut self,
         world: &impl World,
@@ -70,7 +81,7 @@ impl Sheet<'_> {
         extents: &[Extent],
         window: (usize, usize),
         mut gap: impl FnMut(Gap),
-    ) -> usize {
+    ) {
         let mut runs = Runs::new(runs);
         let mut behind = window.0;
         for extent in extents {
@@ -92,8 +103,6 @@ impl Sheet<'_> {
         if behind < window.1 {
             self.gap(world, &mut runs, behind, window.1, &mut gap);
         }
-        let _ = runs.resident(window.1, window.1);
-        runs.used()
     }
 
     /// Address space by arena and state.
@@ -122,11 +131,18 @@ impl Sheet<'_> {
         self.totals.moved.resident += runs.resident(start, end);
     }
 
+    /// The index of the row of a page's owner.
+    #[inline]
+    pub(super) fn index(&self, region: Option<usize>) -> usize {
+        let nobody = self.regions.len().wrapping_sub(1);
+        region.map_or(nobody, |region| region.min(nobody))
+    }
+
     /// The row of a page's owner.
     #[inline]
     pub(super) fn row(&mut self, region: Option<usize>) -> Option<&mut RegionPages> {
-        let nobody = self.regions.len().checked_sub(1)?;
-        self.regions.get_mut(region.map_or(nobody, |region| region.min(nobody)))
+        let index = self.index(region);
+        self.regions.get_mut(index)
     }
 
     /// A block with pages of its own.
@@ -147,7 +163,7 @@ impl Sheet<'_> {
         let inside = (block.max(window.0), behind.min(window.1));
         let usable_resident =
             if inside.0 < inside.1 { runs.resident(inside.0, inside.1) } else { Residency::default() };
-        let owner = match owners.start_owner(block) {
+        let owner = match owners.start_owner(owners.page(block)) {
             PageOwner::Region(region) => Some(region),
             PageOwner::Nobody | PageOwner::Mixed => None,
         };
@@ -178,9 +194,9 @@ impl Sheet<'_> {
             let end = run.end.min(end);
             while page < end {
                 // Pages of one owner come together.
-                let owner = owners.last_owner(page);
+                let owner = owners.last_owner(owners.page(page));
                 let mut behind = page + page_bytes;
-                while behind < end && owners.last_owner(behind) == owner {
+                while behind < end && owners.last_owner(owners.page(behind)) == owner {
                     behind += page_bytes;
                 }
                 self.free_pages(state, owner, run.resident_in(page, behind.min(end)));

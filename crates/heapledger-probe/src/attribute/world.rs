@@ -100,14 +100,20 @@ pub enum PageOwner {
 
 /// The owner map.
 pub trait Owners {
-    /// Whose the blocks are that start in the page of this address.
-    fn start_owner(&self, address: usize) -> PageOwner;
+    /// What it says of one page at one moment.
+    type Page: Copy;
 
-    /// Whose the blocks were that touched the page of this address last.
-    fn last_owner(&self, address: usize) -> PageOwner;
+    /// Reads what it says of the page of this address.
+    fn page(&self, address: usize) -> Self::Page;
 
-    /// Of a page whose owner is `Mixed`: whose the block of this small class is that starts at this address.
-    fn slot_owner(&self, address: usize, class: usize) -> Option<usize>;
+    /// Whose the blocks are that start in the page.
+    fn start_owner(&self, page: Self::Page) -> PageOwner;
+
+    /// Whose the blocks were that touched the page last.
+    fn last_owner(&self, page: Self::Page) -> PageOwner;
+
+    /// Of a page whose owner is `Mixed`: whose the block of this small class is that starts at this offset in it.
+    fn slot_owner(&self, page: Self::Page, class: usize, offset: usize) -> Option<usize>;
 }
 
 /// A bit per slot of a slab, set where the slot is free.

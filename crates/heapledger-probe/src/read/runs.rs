@@ -3,6 +3,7 @@
 //! The unsafe part: two system calls that write into buffers on the stack, which are as large as they are told.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -29,6 +30,9 @@ const MINCORE_PAGES: usize = 4096;
 pub(crate) enum Range {
     /// Private anonymous memory: there are no file pages, and the kernel need not look at each page's descriptor.
     Anonymous,
+    /// The same, and nobody unmaps it while it is looked at: then the kernel can be asked for the pages that are not
+    /// there, which is cheaper where most are. Of addresses that are not mapped it would not speak.
+    Mapped,
     /// Anything.
     Any,
 }
@@ -39,6 +43,8 @@ pub(crate) struct Pages {
     backend: Backend,
     file: Option<File>,
     page_bytes: usize,
+    /// Whether most pages of the last `Mapped` range were there.
+    dense: Cell<bool>,
 }
 
 impl Pages {
@@ -64,7 +70,7 @@ impl Pages {
             Backend::Scan | Backend::Pagemap => Some(open(FILE, &[bytes(roots.proc), b"/self/pagemap"])?),
             Backend::Mincore | Backend::None => None,
         };
-        let pages = Self { backend, file, page_bytes: page_bytes() };
+        let pages = Self { backend, file, page_bytes: page_bytes(), dense: Cell::new(true) };
         // One page of the stack, which is there.
         let here = &raw const pages as usize;
         let page = here - here % pages.page_bytes;
@@ -97,7 +103,7 @@ impl Pages {
                     self.scan(from, from.checked_add(CALL_BYTES).map_or(end, |to| to.min(end)), range, &mut each)?
                 }
                 Backend::Pagemap => self.look_up(from, end, &mut each)?,
-                Backend::Mincore if range == Range::Anonymous => self.mincore(from, end, &mut each)?,
+                Backend::Mincore if range != Range::Any => self.mincore(from, end, &mut each)?,
                 Backend::Mincore | Backend::None => end,
             };
         }
@@ -106,31 +112,93 @@ impl Pages {
 
     /// As far as one call gets.
     fn scan(&self, start: usize, end: usize, range: Range, each: &mut impl FnMut(Run)) -> Result<usize, ReadError> {
+        let mut resident = 0;
+        let reached = if range == Range::Mapped && self.dense.get() {
+            self.scan_absent(start, end, &mut |run: Run| {
+                resident += run.end - run.start;
+                each(run);
+            })
+        } else {
+            self.scan_present(start, end, range, &mut |run: Run| {
+                resident += run.end - run.start;
+                each(run);
+            })
+        }?;
+        if range == Range::Mapped {
+            self.dense.set(resident > (reached - start) / 2);
+        }
+        Ok(reached)
+    }
+
+    fn scan_present(
+        &self,
+        start: usize,
+        end: usize,
+        range: Range,
+        each: &mut impl FnMut(Run),
+    ) -> Result<usize, ReadError> {
         let mut regions = [PageRegion::default(); REGIONS];
         let mut arg = ScanArg {
-            size: size_of::<ScanArg>() as u64,
-            start: start as u64,
-            end: end as u64,
-            vec: regions.as_mut_ptr() as u64,
-            vec_len: REGIONS as u64,
             category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-            return_mask: match range {
-                Range::Anonymous => PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO,
-                Range::Any => PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_FILE,
-            },
+            return_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO,
             ..ScanArg::default()
         };
-        let file = self.file()?;
-        // SAFETY: the argument is the kernel's structure of its stated size; `vec` points to `vec_len` regions that are
-        // borrowed for the call; without flags the kernel changes neither pages nor page tables. The request is 32 bits
-        // wide everywhere; musl takes it as a signed number of the same bits.
-        let count = unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arg) };
-        let found = usize::try_from(count).ok().and_then(|count| regions.get(..count)).ok_or_else(last_error)?;
+        if range == Range::Any {
+            arg.return_mask |= PAGE_IS_FILE;
+        }
+        let found = self.call(&mut arg, (start, end), &mut regions)?;
         for region in found {
             each(Run { start: region.start as usize, end: region.end as usize, kind: kind_of(region.categories) });
         }
         // If the vector was not filled the walk is done, whatever `walk_end` says, which can be stale.
         Ok(found.get(REGIONS - 1).map_or(end, |last| arg.walk_end.max(last.end) as usize))
+    }
+
+    /// Asks for what is not there, or not in RSS; the rest is there.
+    fn scan_absent(&self, start: usize, end: usize, each: &mut impl FnMut(Run)) -> Result<usize, ReadError> {
+        let mut regions = [PageRegion::default(); REGIONS];
+        let mut arg = ScanArg {
+            // Not present, or the page of zeroes, or in swap.
+            category_inverted: PAGE_IS_PRESENT,
+            category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED,
+            return_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO | PAGE_IS_SWAPPED,
+            ..ScanArg::default()
+        };
+        let found = self.call(&mut arg, (start, end), &mut regions)?;
+        // Without a stale `walk_end`: what lies behind the last region of a full vector is asked for again.
+        let reached = found.get(REGIONS - 1).map_or(end, |last| last.end as usize);
+        let mut behind = start;
+        for region in found {
+            let (from, to) = (region.start as usize, region.end as usize);
+            if behind < from {
+                each(Run { start: behind, end: from, kind: PageKind::Anon });
+            }
+            if region.categories & (PAGE_IS_PRESENT | PAGE_IS_SWAPPED) != 0 {
+                each(Run { start: from, end: to, kind: kind_of(region.categories) });
+            }
+            behind = to;
+        }
+        if behind < reached {
+            each(Run { start: behind, end: reached, kind: PageKind::Anon });
+        }
+        Ok(reached)
+    }
+
+    /// The ioctl, for the masks that are set.
+    fn call<'a>(
+        &self,
+        arg: &mut ScanArg,
+        (start, end): (usize, usize),
+        regions: &'a mut [PageRegion; REGIONS],
+    ) -> Result<&'a [PageRegion], ReadError> {
+        let file = self.file()?;
+        (arg.size, arg.start, arg.end) = (size_of::<ScanArg>() as u64, start as u64, end as u64);
+        (arg.vec, arg.vec_len) = (regions.as_mut_ptr() as u64, REGIONS as u64);
+        // SAFETY: the argument is the kernel's structure of its stated size; `vec` points to `vec_len` regions that are
+        // borrowed for the call; without flags the kernel changes neither pages nor page tables. The request is 32 bits
+        // wide everywhere; musl takes it as a signed number of the same bits.
+        let count = unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut *arg) };
+        usize::try_from(count).ok().and_then(|count| regions.get(..count)).ok_or_else(last_error)
     }
 
     fn file(&self) -> Result<&File, ReadError> {
@@ -305,7 +373,7 @@ mod tests {
     }
 
     /// What a backend says of each page.
-    fn kinds(backend: Backend, start: usize) -> Option<Vec<Option<PageKind>>> {
+    fn kinds(backend: Backend, range: Range, start: usize) -> Option<Vec<Option<PageKind>>> {
         let pages = match Pages::force(Roots::system(), backend) {
             Ok(pages) => pages,
             Err(error) => {
@@ -318,7 +386,7 @@ mod tests {
         let mut behind = start;
         // Neither end lies at a page.
         let (from, to) = (start + 17, start + PAGES * page - 5);
-        let done = pages.for_each_run(from, to, Range::Anonymous, |run| {
+        let done = pages.for_each_run(from, to, range, |run| {
             assert!(behind <= run.start && run.start < run.end, "runs are in order");
             behind = run.end;
             for index in (run.start - start) / page..(run.end - start) / page {
@@ -338,14 +406,16 @@ mod tests {
             (Backend::Pagemap, Anon, AnonOrZero),
             (Backend::Mincore, AnonOrZero, AnonOrZero),
         ] {
-            let Some(kinds) = kinds(backend, start) else { continue };
-            for (index, kind) in kinds.into_iter().enumerate() {
-                let truth = match index % 4 {
-                    0 | 2 => Some(written),
-                    1 => Some(read),
-                    _ => None,
-                };
-                assert_eq!(kind, truth, "page {index} by {backend:?}");
+            for range in [Range::Anonymous, Range::Mapped] {
+                let Some(kinds) = kinds(backend, range, start) else { continue };
+                for (index, kind) in kinds.into_iter().enumerate() {
+                    let truth = match index % 4 {
+                        0 | 2 => Some(written),
+                        1 => Some(read),
+                        _ => None,
+                    };
+                    assert_eq!(kind, truth, "page {index} by {backend:?}");
+                }
             }
         }
     }
@@ -366,7 +436,7 @@ mod tests {
         // SAFETY: a page of the mapping that the test made, which nobody else knows of.
         unsafe { libc::munmap((start + 4 * page) as *mut libc::c_void, page) };
         for backend in [Backend::Scan, Backend::Pagemap, Backend::Mincore] {
-            let Some(kinds) = kinds(backend, start) else { continue };
+            let Some(kinds) = kinds(backend, Range::Anonymous, start) else { continue };
             assert_eq!(kinds[4], None, "{backend:?}");
             assert!(kinds[2].is_some() && kinds[6].is_some(), "{backend:?}");
         }

@@ -4,12 +4,15 @@ use super::Walker;
 use super::pieces::{Piece, PieceKind};
 use super::told::Told;
 use crate::ReadError;
-use crate::attribute::{Classes, Extent, Gap, KernelPages, Owners, PageKind, Run, Sheet, World};
+use crate::attribute::{Classes, Extent, ExtentState, Gap, KernelPages, Owners, PageKind, Run, Sheet, World};
 use crate::read::Residency;
 use crate::read::emap::{Cursor, Emap};
 use crate::read::mapbuf::MapList;
 use crate::read::maps::Vma;
 use crate::read::runs::{Pages, Range};
+
+/// Addresses that jemalloc keeps without memory are looked at apart from what has some, if they are at least so many.
+const SPARSE_BYTES: usize = 1 << 20;
 
 impl Walker {
     pub(super) fn heap_pages(&mut self, pages: &Pages, owners: &impl Owners) -> Result<(), ReadError> {
@@ -25,12 +28,7 @@ impl Walker {
             gaps: &mut self.gaps,
             unlisted: &mut found.unlisted,
             kernel: &mut found.pages[0],
-            sheet: Sheet {
-                regions: &mut self.regions,
-                classes: &mut self.by_class,
-                arenas: &mut self.by_arena,
-                totals: &mut found.totals,
-            },
+            sheet: Sheet::new(&mut self.regions, &mut self.by_class, &mut self.by_arena, &mut found.totals),
         };
         for piece in self.pieces.iter().filter(|piece| piece.kind == PieceKind::Heap) {
             pass.piece(owners, piece)?;
@@ -58,61 +56,68 @@ impl<'a> Pass<'a> {
         let mut pending = None;
         let mut from = piece.start;
         while from < piece.end {
-            let to = piece.end.min(from + super::WINDOW_BYTES);
-            self.runs.clear();
-            let runs = &mut self.runs;
-            let mut fits = true;
-            self.pages.for_each_run(from, to, Range::Anonymous, |run| fits &= runs.push(run))?;
-            debug_assert!(fits, "there is room for a run for each page of a window");
-            let done = self.window(owners, cursor.as_mut(), &mut pending, (from, to));
+            let limit = piece.end.min(from + super::WINDOW_BYTES);
+            let to = self.find_extents(cursor.as_mut(), &mut pending, from, limit);
+            self.find_runs(from, to)?;
             for run in self.runs.iter() {
-                add_run(self.kernel, run, from, done);
+                add_run(self.kernel, run, from, to);
             }
-            from = done;
+            self.add(owners, cursor.as_ref(), (from, to));
+            from = to;
         }
         Ok(())
     }
 
-    /// A window whose runs are known; as far as it got, which is less when a slab reaches beyond it.
-    fn window(
+    /// Lists the extents from `from` on, and says as far as what address that is done: `limit`, or less if the list is
+    /// full or a slab reaches beyond. A larger extent that does is `pending` for the next window.
+    fn find_extents(
         &mut self,
-        owners: &impl Owners,
-        mut cursor: Option<&mut Cursor<'a>>,
+        cursor: Option<&mut Cursor<'a>>,
         pending: &mut Option<Extent>,
-        (mut from, mut to): (usize, usize),
+        from: usize,
+        limit: usize,
     ) -> usize {
-        let mut used = 0;
-        while from < to {
-            self.extents.clear();
-            if let Some(extent) = pending.take().filter(|extent| extent.end > from) {
-                let _ = self.extents.push(extent);
-            }
-            let mut until = to;
-            if let Some(cursor) = cursor.as_deref_mut() {
-                let extents = &mut self.extents;
-                cursor.fill(to, |extent| extents.push(extent));
-                until = cursor.at.min(to);
-                match self.extents.last().copied().filter(|last| last.end > to) {
-                    // The rest of it comes with the next window.
-                    Some(last) if last.slab && last.start > from => {
-                        self.extents.pop();
-                        cursor.at = last.start;
-                        (until, to) = (last.start, last.start);
-                    }
-                    last => *pending = last,
-                }
-            }
-            used += self.add(owners, cursor.as_deref(), used, (from, until));
-            from = until;
+        let extents = &mut self.extents;
+        extents.clear();
+        if let Some(extent) = pending.take().filter(|extent| extent.end > from) {
+            let _ = extents.push(extent);
         }
-        to
+        let Some(cursor) = cursor else { return limit };
+        cursor.fill(limit, |extent| extents.push(extent));
+        let to = cursor.at.min(limit);
+        match extents.last().copied().filter(|last| last.end > to) {
+            Some(last) if last.slab && last.start > from => {
+                extents.pop();
+                cursor.at = last.start;
+                last.start
+            }
+            last => {
+                *pending = last;
+                to
+            }
+        }
     }
 
-    fn add(&mut self, owners: &impl Owners, cursor: Option<&Cursor<'a>>, used: usize, window: (usize, usize)) -> usize {
+    /// Lists the runs of a window. Where extents lie nothing is unmapped, or jemalloc says that it was.
+    fn find_runs(&mut self, from: usize, to: usize) -> Result<(), ReadError> {
+        self.runs.clear();
+        let mut stretches = Stretches { at: from, known: from };
+        for extent in self.extents.iter() {
+            let few = extent.end - extent.start < SPARSE_BYTES;
+            let state = extent.state;
+            if matches!(state, ExtentState::Active | ExtentState::Dirty | ExtentState::Muzzy)
+                || few && state == ExtentState::Retained
+            {
+                stretches.add(extent.start.max(from), extent.end.min(to), self.pages, self.runs)?;
+            }
+        }
+        stretches.add(to, to, self.pages, self.runs)
+    }
+
+    fn add(&mut self, owners: &impl Owners, cursor: Option<&Cursor<'a>>, window: (usize, usize)) {
         let told = Told { classes: self.classes, vmas: self.vmas, emap: self.emap, cursor };
-        let runs = self.runs.get(used..).unwrap_or_default();
         let (gaps, unlisted) = (&mut self.gaps, &mut self.unlisted);
-        self.sheet.add(&told, owners, runs, self.extents, window, |gap| {
+        self.sheet.add(&told, owners, self.runs, self.extents, window, |gap| {
             // The same range, cut by a window.
             let joins = |last: &&mut Gap| {
                 last.end == gap.start && last.kind == gap.kind && told.mapping_end(last.start) > gap.start
@@ -123,7 +128,30 @@ impl<'a> Pass<'a> {
             } else if !gaps.push(gap) {
                 **unlisted += gap.resident;
             }
-        })
+        });
+    }
+}
+
+/// A window, cut where extents begin and end.
+struct Stretches {
+    /// Where extents side by side began.
+    at: usize,
+    /// Behind the last of them; below it all is known.
+    known: usize,
+}
+
+impl Stretches {
+    /// Extents from `start` to `end`: if they do not adjoin those before, the runs of those and of the gap are read.
+    fn add(&mut self, start: usize, end: usize, pages: &Pages, runs: &mut MapList<Run>) -> Result<(), ReadError> {
+        if start != self.known || start == end {
+            let mut fits = true;
+            pages.for_each_run(self.at, self.known, Range::Mapped, |run| fits &= runs.push(run))?;
+            pages.for_each_run(self.known, start, Range::Anonymous, |run| fits &= runs.push(run))?;
+            debug_assert!(fits, "there is room for a run for each page of a window");
+            self.at = start;
+        }
+        self.known = end;
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A walk of a process whose global allocator is the ledger, and what must hold of every one.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use heapledger_alloc::{RegionTotals, page_word, read_totals, table_ranges};
+use heapledger_alloc::{PageWord, RegionTotals, page_word, read_totals, table_ranges};
 use heapledger_core::region_count;
 use heapledger_probe::Walker;
 use heapledger_probe::attribute::{CLASSES, Heap, Owners, PageOwner, Place, Walk};
@@ -12,21 +12,26 @@ use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, 
 pub struct Map;
 
 impl Owners for Map {
-    fn start_owner(&self, address: usize) -> PageOwner {
-        let word = page_word(address);
-        if word.is_mixed() { PageOwner::Mixed } else { word.start_owner().map_or(PageOwner::Nobody, PageOwner::Region) }
+    type Page = PageWord;
+
+    fn page(&self, address: usize) -> PageWord {
+        page_word(address)
     }
 
-    fn last_owner(&self, address: usize) -> PageOwner {
-        match page_word(address).owner() {
+    fn start_owner(&self, page: PageWord) -> PageOwner {
+        if page.is_mixed() { PageOwner::Mixed } else { page.start_owner().map_or(PageOwner::Nobody, PageOwner::Region) }
+    }
+
+    fn last_owner(&self, page: PageWord) -> PageOwner {
+        match page.owner() {
             heapledger_alloc::PageOwner::Unknown => PageOwner::Nobody,
             heapledger_alloc::PageOwner::Region(region) => PageOwner::Region(region),
             heapledger_alloc::PageOwner::Mixed => PageOwner::Mixed,
         }
     }
 
-    fn slot_owner(&self, address: usize, class: usize) -> Option<usize> {
-        page_word(address).slot_owner(class, address % 4096)
+    fn slot_owner(&self, page: PageWord, class: usize, offset: usize) -> Option<usize> {
+        page.slot_owner(class, offset)
     }
 }
 
