@@ -12,3 +12,8 @@ pub mod books;
 pub mod os;
 pub mod probes;
 pub mod random;
+
+/// The code blocks of README.md, compiled and run as a user would who copies them.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
