@@ -9,6 +9,7 @@ heapledger-stress [MODE] [--ops N] [--points P] [--threads T] [--seed S] [--reco
 
 MODE    random (default)  histories of T threads, compared with the oracle at P quiescent points
         directed          few slots per page, two regions, mostly foreign frees, one registered thread that flips pages
+        crowd             the same with all threads registered: no page may be flipped
         reader            sums are read all the time while blocks change hands; nothing may be negative or go back
 --ops N      calls of the allocator (default 20000000); in directed mode those of the main thread
 --points P   quiescent points (default 200)
@@ -23,6 +24,8 @@ pub enum Mode {
     Random,
     /// See [`USAGE`].
     Directed,
+    /// See [`USAGE`].
+    Crowd,
     /// See [`USAGE`].
     Reader,
 }
@@ -53,6 +56,7 @@ impl Args {
             match word.as_str() {
                 "random" => args.mode = Mode::Random,
                 "directed" => args.mode = Mode::Directed,
+                "crowd" => args.mode = Mode::Crowd,
                 "reader" => args.mode = Mode::Reader,
                 "--ops" => args.ops = value(&word, words.next())?,
                 "--points" => args.points = value(&word, words.next())?,
@@ -73,6 +77,7 @@ impl Args {
         let mode = match self.mode {
             Mode::Random => "random",
             Mode::Directed => "directed",
+            Mode::Crowd => "crowd",
             Mode::Reader => "reader",
         };
         let Args { ops, points, threads, seed, .. } = self;

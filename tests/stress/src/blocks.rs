@@ -115,11 +115,6 @@ impl Block {
         usize::from(self.region)
     }
 
-    /// Bytes that it can hold.
-    pub fn usable(&self) -> usize {
-        self.usable as usize
-    }
-
     /// What it was asked for with.
     pub fn request(&self) -> Request {
         Request { size: self.size as usize, align_shift: self.align_shift }

@@ -3,14 +3,17 @@
 //! Blocks of a class with few slots per page, in two regions, freed mostly by others. The main thread is the one that is
 //! registered, so that it flips pages, while ghosts (threads without counters) own, free and reallocate slots of the
 //! same pages, and threads come, register, allocate, and end.
+//!
+//! In a crowd the helpers are registered too: entries are written without fences, and no page may be flipped.
 
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::thread::{self, JoinHandle};
 
 use crossbeam::queue::ArrayQueue;
-use heapledger_alloc::{PageOwner, RegionTotals, page_owner, read_totals};
+use heapledger_alloc::{RegionTotals, page_word, read_totals, table_use};
 use heapledger_core::RegionId;
 
 use crate::args::Args;
@@ -23,10 +26,10 @@ use crate::regions::Regions;
 
 /// Two and three slots per page, pages with and without a remainder, a page each, and more than one page each.
 const SIZES: [usize; 10] = [2048, 2048, 1792, 3584, 3072, 2560, 1280, 1024, 4096, 5120];
-/// Threads in teardown.
-const GHOSTS: usize = 3;
-/// Blocks that a ghost holds at most.
-const GHOST_HOLDS: usize = 6;
+/// Helpers: threads in teardown, or in a crowd ordinary ones. One more sends visitors.
+const HELPERS: usize = 3;
+/// Blocks that a helper holds at most.
+const HELPER_HOLDS: usize = 6;
 /// Blocks that the main thread holds at most: a few slabs.
 const MAIN_HOLDS: usize = 48;
 /// Blocks on their way.
@@ -46,16 +49,16 @@ struct Field {
     /// The point that everybody shall come to, and the one from which everybody may go on.
     come_to: AtomicU64,
     go_on_from: AtomicU64,
-    /// Arrivals of ghosts, at all points together.
+    /// Arrivals of helpers, at all points together.
     arrived: AtomicU64,
     stop: AtomicBool,
-    ghost_operations: AtomicU64,
+    helper_operations: AtomicU64,
     visitors: AtomicU64,
     visitor_seed: AtomicU64,
 }
 
 /// Runs to the end, or not at all; returns what happened, in lines.
-pub fn run(args: &Args) -> String {
+pub fn run(args: &Args, crowd: bool) -> String {
     let regions = Regions::new();
     let (first, _) = regions.indices();
     let field: &'static Field = Box::leak(Box::new(Field {
@@ -67,19 +70,22 @@ pub fn run(args: &Args) -> String {
         go_on_from: AtomicU64::new(0),
         arrived: AtomicU64::new(0),
         stop: AtomicBool::new(false),
-        ghost_operations: AtomicU64::new(0),
+        helper_operations: AtomicU64::new(0),
         visitors: AtomicU64::new(0),
         visitor_seed: AtomicU64::new(args.seed),
     }));
     let mut main = Main::new(args.seed);
     let mut totals = vec![RegionTotals::default(); first + 2];
-    let ghosts: Vec<Ghost> = (0..=GHOSTS).map(|number| haunt(field, number, args.seed)).collect();
+    let helpers: Vec<Helper> = (0..=HELPERS).map(|number| Helper::start(field, number, args.seed, crowd)).collect();
+    while crowd && table_use().threads <= HELPERS {
+        pass();
+    }
     for point in 1..=args.points {
         field.size.store(SIZES[main.random.below(SIZES.len())], Relaxed);
         main.stretch(field, args.ops.div_ceil(args.points));
         main.clear(field);
         field.come_to.store(point, Release);
-        while field.arrived.load(Acquire) < point * ghosts.len() as u64 {
+        while field.arrived.load(Acquire) < point * helpers.len() as u64 {
             pass();
         }
         read_totals(&mut totals);
@@ -89,19 +95,25 @@ pub fn run(args: &Args) -> String {
         field.stop.store(point == args.points, Relaxed);
         field.go_on_from.store(point, Release);
     }
-    ghosts.into_iter().for_each(Ghost::join);
-    if main.pure_again == 0 {
-        fail(format_args!("no page was flipped: the run did not meet what it is for"));
+    helpers.into_iter().for_each(Helper::join);
+    let Main { mixed, pure_again, .. } = main;
+    if crowd && pure_again > 0 {
+        fail(format_args!("of {mixed} mixed pages {pure_again} were flipped while many threads were registered"));
+    }
+    if !crowd && pure_again < mixed / 10 {
+        fail(format_args!(
+            "of {mixed} mixed pages only {pure_again} were flipped: the run did not meet what it is for"
+        ));
     }
     format!(
         "operations = {} by the main thread, {} by others\nquiescent points = {}\nvisiting threads = {}\n\
          pages seen mixed = {}\npages seen pure again = {}\n",
         main.operations,
-        field.ghost_operations.load(Relaxed),
+        field.helper_operations.load(Relaxed),
         args.points,
         field.visitors.load(Relaxed),
-        main.mixed,
-        main.pure_again,
+        mixed,
+        pure_again,
     )
 }
 
@@ -193,23 +205,19 @@ impl Main {
         while let Some(block) = self.held.pop().or_else(|| field.exchange.pop()) {
             block.free(&mut self.tally);
         }
+        self.mixed_pages.fill(0);
     }
 
-    /// Counts pages that were mixed and are pure again while the class of their blocks is the same.
+    /// Counts pages that were mixed and are pure again. As all blocks have one class meanwhile, they were flipped.
     fn look_at(&mut self, block: &Block) {
         let page = block.address() / PAGE_BYTES;
-        let known = page * SIZES.len() * PAGE_BYTES + block.usable();
         let at = page % self.mixed_pages.len();
-        match page_owner(block.address()) {
-            PageOwner::Mixed => {
-                self.mixed += u64::from(self.mixed_pages[at] != known);
-                self.mixed_pages[at] = known;
-            }
-            _ if self.mixed_pages[at] == known => {
-                self.pure_again += 1;
-                self.mixed_pages[at] = 0;
-            }
-            _ => {}
+        if page_word(block.address()).is_mixed() {
+            self.mixed += u64::from(self.mixed_pages[at] != page);
+            self.mixed_pages[at] = page;
+        } else if self.mixed_pages[at] == page {
+            self.pure_again += 1;
+            self.mixed_pages[at] = 0;
         }
     }
 }
@@ -219,37 +227,61 @@ fn pick(held: &mut Vec<Block>, random: &mut Random) -> Option<Block> {
     (at < held.len()).then(|| held.swap_remove(at))
 }
 
-/// A thread that works without counters; the last one sends visitors instead.
-fn haunt(field: &'static Field, number: usize, seed: u64) -> Ghost {
-    let mut random = Random::new(seed, 1 + number as u64);
-    Ghost::start(Box::new(move || {
-        let mut held: [Option<Block>; GHOST_HOLDS] = [None; GHOST_HOLDS];
-        let (mut operations, mut point) = (0, 0);
-        loop {
-            if field.come_to.load(Acquire) > point {
-                point += 1;
-                field.ghost_operations.fetch_add(operations, Relaxed);
-                operations = 0;
-                field.arrived.fetch_add(1, AcqRel);
-                while field.go_on_from.load(Acquire) < point {
-                    pass();
-                }
-                if field.stop.load(Relaxed) {
-                    held.into_iter().flatten().for_each(|block| block.free(&mut Shared));
-                    return false;
-                }
-            }
-            if number == GHOSTS {
-                visit(field, &mut random);
-            } else {
-                operations += 1;
-                ghost_step(field, &mut held[random.below(GHOST_HOLDS)], &mut random);
-            }
-        }
-    }))
+/// A thread that works beside the main one.
+enum Helper {
+    Ghost(Ghost),
+    Registered(JoinHandle<()>),
 }
 
-fn ghost_step(field: &Field, place: &mut Option<Block>, random: &mut Random) {
+impl Helper {
+    fn start(field: &'static Field, number: usize, seed: u64, crowd: bool) -> Helper {
+        let random = Random::new(seed, 1 + number as u64);
+        if crowd {
+            Helper::Registered(thread::spawn(move || help(field, number, random)))
+        } else {
+            let mut random = Some(random);
+            Helper::Ghost(Ghost::start(Box::new(move || {
+                random.take().into_iter().for_each(|random| help(field, number, random));
+                false
+            })))
+        }
+    }
+
+    fn join(self) {
+        match self {
+            Helper::Ghost(ghost) => ghost.join(),
+            Helper::Registered(thread) => thread.join().unwrap_or_else(|_| fail(format_args!("a helper panicked"))),
+        }
+    }
+}
+
+/// Works, and rests at each point, until told to stop. The last helper sends visitors instead.
+fn help(field: &'static Field, number: usize, mut random: Random) {
+    let mut held: [Option<Block>; HELPER_HOLDS] = [None; HELPER_HOLDS];
+    let (mut operations, mut point) = (0, 0);
+    loop {
+        if field.come_to.load(Acquire) > point {
+            point += 1;
+            field.helper_operations.fetch_add(operations, Relaxed);
+            operations = 0;
+            field.arrived.fetch_add(1, AcqRel);
+            while field.go_on_from.load(Acquire) < point {
+                pass();
+            }
+            if field.stop.load(Relaxed) {
+                return held.into_iter().flatten().for_each(|block| block.free(&mut Shared));
+            }
+        }
+        if number == HELPERS {
+            visit(field, &mut random);
+        } else {
+            operations += 1;
+            helper_step(field, &mut held[random.below(HELPER_HOLDS)], &mut random);
+        }
+    }
+}
+
+fn helper_step(field: &Field, place: &mut Option<Block>, random: &mut Random) {
     let size = field.size.load(Relaxed);
     match place.take() {
         None if random.one_in(3) => *place = Some(made(field, size, random, &mut Shared)),

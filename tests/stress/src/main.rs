@@ -51,7 +51,8 @@ fn main() -> ExitCode {
     let began = std::time::Instant::now();
     let report = match args.mode {
         Mode::Random => rounds::run(&args),
-        Mode::Directed => directed::run(&args),
+        Mode::Directed => directed::run(&args, false),
+        Mode::Crowd => directed::run(&args, true),
         Mode::Reader => reader::run(&args),
     };
     let seconds = began.elapsed().as_secs();

@@ -38,9 +38,18 @@ fn random_histories_equal_the_oracle_with_an_arena_for_each_thread_and_without_t
 #[test]
 fn pages_are_flipped_while_others_own_slots_of_them() {
     for conf in [None, Some("tcache:false")] {
-        let text = run("directed --ops 6000000 --points 60", conf);
+        let text = run("directed --ops 20000000 --points 60", conf);
         assert!(number(&text, "pages seen pure again") > 1000, "{text}");
         assert!(number(&text, "visiting threads") > 0, "{text}");
+    }
+}
+
+#[test]
+fn no_page_is_flipped_while_many_threads_are_registered_and_mixed_pages_are_exact_all_the_same() {
+    for conf in [None, Some("tcache:false")] {
+        let text = run("crowd --ops 10000000 --points 60", conf);
+        assert!(number(&text, "pages seen mixed") > 1000, "{text}");
+        assert_eq!(number(&text, "pages seen pure again"), 0, "{text}");
     }
 }
 
