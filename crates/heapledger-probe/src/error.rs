@@ -90,7 +90,7 @@ impl ReadError {
             Self::NoRoom { .. } => "raise the limits on memory and address space (ulimit -v, the control group)",
             Self::NotAdmitted { step: "switched off", .. } => "unset HEAPLEDGER_WALK",
             Self::NotAdmitted { step: "settings", .. } => {
-                "leave opt.hpa, opt.san_guard_small and opt.san_guard_large off"
+                "leave opt.hpa, opt.san_guard_small and opt.san_guard_large off (MALLOC_CONF)"
             }
             Self::NotAdmitted { step: "reading", .. } => "let this process call process_vm_readv on itself",
             Self::NotAdmitted { .. } => "link the jemalloc that tikv-jemalloc-sys builds (5.3.1), statically",

@@ -124,7 +124,8 @@ impl Walker {
     /// [`ReadError::NoRoom`], or [`ReadError::File`] if maps cannot be read. That jemalloc is not admitted is no error;
     /// [`Walk::heap`](crate::attribute::Walk::heap) says it.
     pub fn prepare(&mut self, regions: usize, tables: usize) -> Result<(), ReadError> {
-        if self.jemalloc.is_err() {
+        // What settings or the linker decided stays; known answers can have been disturbed by other threads.
+        if matches!(self.jemalloc, Err(ReadError::NotAdmitted { step: "preparation" | "known answers", .. })) {
             self.jemalloc = self.admit();
         }
         self.regions.grow(regions + 1)?;
@@ -166,14 +167,20 @@ impl Walker {
         }?;
         self.found.backend = Some(pages.backend());
         self.cut(tables)?;
+        let admitted = self.jemalloc.is_ok();
         self.heap_pages(&pages, owners)?;
+        if admitted && self.jemalloc.is_err() {
+            // Its extents turned out to be of a kind that the walk does not understand: once more without them.
+            self.reset();
+            self.heap_pages(&pages, owners)?;
+        }
         self.find_glibc();
         self.other_pages(&pages)?;
         self.own_pages(&pages)
     }
 
     fn reset(&mut self) {
-        self.found = Found::default();
+        self.found = Found { backend: self.found.backend, ..Found::default() };
         self.gaps.clear();
         self.regions.fill(RegionPages::default());
         self.by_class.fill(ClassPages::default());

@@ -38,6 +38,7 @@ int main(void) {
 	SAY("edata_slab_offset", offsetof(edata_t, e_slab_data));
 	SAY("arena_bits", EDATA_BITS_ARENA_WIDTH);
 	SAY("pai_shift", EDATA_BITS_PAI_SHIFT);
+	SAY("guarded_shift", EDATA_BITS_GUARDED_SHIFT);
 	SAY("szind_shift", EDATA_BITS_SZIND_SHIFT);
 	SAY("szind_bits", EDATA_BITS_SZIND_WIDTH);
 	SAY("nfree_shift", EDATA_BITS_NFREE_SHIFT);

@@ -148,13 +148,5 @@ pub(crate) fn refuse_settings() -> Result<(), ReadError> {
     if unsafe { read::<u8>(c"opt.hpa") }.is_ok_and(|set| set != 0) {
         return Err(ReadError::NotAdmitted { step, why: "opt.hpa is on" });
     }
-    // SAFETY: of type size_t.
-    if unsafe { read::<usize>(c"opt.san_guard_small") }.is_ok_and(|every| every != 0) {
-        return Err(ReadError::NotAdmitted { step, why: "opt.san_guard_small is on" });
-    }
-    // SAFETY: of type size_t.
-    if unsafe { read::<usize>(c"opt.san_guard_large") }.is_ok_and(|every| every != 0) {
-        return Err(ReadError::NotAdmitted { step, why: "opt.san_guard_large is on" });
-    }
     Ok(())
 }

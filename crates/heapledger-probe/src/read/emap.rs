@@ -42,6 +42,7 @@ pub(super) struct Record {
     pub(super) arena: u16,
     pub(super) free_slots: u16,
     pub(super) huge_page_allocator: bool,
+    pub(super) guarded: bool,
 }
 
 impl Layout {
@@ -99,6 +100,7 @@ impl Layout {
             arena: field(0, self.arena_bits) as u16,
             free_slots: field(self.nfree_shift, self.nfree_bits) as u16,
             huge_page_allocator: field(self.pai_shift, 1) != 0,
+            guarded: field(self.guarded_shift, 1) != 0,
         }
     }
 }
@@ -137,6 +139,8 @@ pub(crate) struct Cursor<'a> {
     /// The array of the last level for addresses below `leaf_until`, minus its first address's part; 0 if there is none.
     leaf: usize,
     leaf_until: usize,
+    /// Whether an extent had guards around it, which the sums of jemalloc's statistics do not understand.
+    pub(crate) guarded: bool,
     /// A stretch in which records were found to lie.
     records: (usize, usize),
 }
@@ -144,7 +148,7 @@ pub(crate) struct Cursor<'a> {
 impl Emap {
     /// A cursor for `start..end`, a stretch of private anonymous memory among `vmas`.
     pub(crate) fn cursor<'a>(&self, vmas: &'a [Vma], start: usize, end: usize) -> Cursor<'a> {
-        Cursor { emap: *self, vmas, at: start, end, leaf: 0, leaf_until: start, records: (0, 0) }
+        Cursor { emap: *self, vmas, at: start, end, leaf: 0, leaf_until: start, guarded: false, records: (0, 0) }
     }
 
     /// The array of the last level for an address, if there is one, and it lies in readable memory.
@@ -255,6 +259,7 @@ impl Cursor<'_> {
             if again == element
                 && let Some(extent) = record.and_then(|record| self.judge(element, record))
             {
+                self.guarded |= record.is_some_and(|record| record.guarded);
                 self.fetch_ahead(extent.end);
                 return extent;
             }

@@ -53,6 +53,8 @@ pub(crate) struct Layout {
     pub(crate) arena_bits: u32,
     /// Whether the huge page allocator owns the extent.
     pub(crate) pai_shift: u32,
+    /// Whether pages that nobody may touch lie around the extent.
+    pub(crate) guarded_shift: u32,
     /// Of the size class in the bit field.
     pub(crate) szind_shift: u32,
     /// Of the same.

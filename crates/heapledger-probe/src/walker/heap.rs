@@ -30,8 +30,13 @@ impl Walker {
             kernel: &mut found.pages[0],
             sheet: Sheet::new(&mut self.regions, &mut self.by_class, &mut self.by_arena, &mut found.totals),
         };
+        let mut guarded = false;
         for piece in self.pieces.iter().filter(|piece| piece.kind == PieceKind::Heap) {
-            pass.piece(owners, piece)?;
+            guarded |= pass.piece(owners, piece)?;
+        }
+        if guarded {
+            let why = "opt.san_guard_small or opt.san_guard_large is on";
+            self.jemalloc = Err(ReadError::NotAdmitted { step: "settings", why });
         }
         Ok(())
     }
@@ -51,7 +56,8 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn piece(&mut self, owners: &impl Owners, piece: &Piece) -> Result<(), ReadError> {
+    /// Whether an extent had guards.
+    fn piece(&mut self, owners: &impl Owners, piece: &Piece) -> Result<bool, ReadError> {
         let mut cursor = self.emap.map(|emap| emap.cursor(self.vmas, piece.start, piece.end));
         let mut pending = None;
         let mut from = piece.start;
@@ -65,7 +71,7 @@ impl<'a> Pass<'a> {
             self.add(owners, cursor.as_ref(), (from, to));
             from = to;
         }
-        Ok(())
+        Ok(cursor.is_some_and(|cursor| cursor.guarded))
     }
 
     /// Lists the extents from `from` on, and says as far as what address that is done: `limit`, or less if the list is

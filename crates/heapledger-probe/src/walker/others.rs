@@ -45,7 +45,7 @@ impl Walker {
         for piece in self.pieces.iter() {
             let range = match piece.kind {
                 PieceKind::Heap | PieceKind::OwnTable | PieceKind::Scratch => continue,
-                PieceKind::Bss | PieceKind::MainStack | PieceKind::GlibcHeap => Range::Anonymous,
+                PieceKind::Bss | PieceKind::MainStack => Range::Anonymous,
                 _ => Range::Any,
             };
             if range == Range::Any && matches!(pages.backend(), Backend::Mincore | Backend::None) {
@@ -104,7 +104,6 @@ impl Count {
         let place = match piece.kind {
             PieceKind::Vdso => Some(Place::Vdso),
             PieceKind::MainStack => Some(Place::MainStack),
-            PieceKind::GlibcHeap => Some(Place::GlibcHeap),
             PieceKind::Bss => Some(Place::Bss),
             PieceKind::SharedFile => Some(Place::SharedFile),
             PieceKind::SharedMemory => Some(Place::SharedMemory),

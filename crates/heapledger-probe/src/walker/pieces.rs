@@ -17,8 +17,6 @@ pub(crate) enum PieceKind {
     Bss,
     /// `[stack]`.
     MainStack,
-    /// `[heap]`.
-    GlibcHeap,
     /// `[vdso]`.
     Vdso,
     /// A file on disk, private.
@@ -119,7 +117,8 @@ fn kind_of(vma: &Vma, storage: Storage) -> Option<PieceKind> {
     Some(match vma.name {
         VmaName::Vvar | VmaName::Vsyscall | VmaName::HugeTlb => return None,
         VmaName::Vdso => PieceKind::Vdso,
-        VmaName::Heap => PieceKind::GlibcHeap,
+        // jemalloc can be told to take memory from there too (`opt.dss`).
+        VmaName::Heap => PieceKind::Heap,
         VmaName::Stack => PieceKind::MainStack,
         VmaName::OtherSpecial => PieceKind::Unknown,
         _ if vma.is_anonymous() => PieceKind::Heap,
@@ -206,8 +205,7 @@ mod tests {
                 (0x3100, 0x5000, PieceKind::Bss),
                 (0x5000, 0x7000, PieceKind::Heap),
                 (0x7000, 0x8000, PieceKind::Scratch),
-                (0x8000, 0x9000, PieceKind::Heap),
-                (0x9000, 0xa000, PieceKind::GlibcHeap),
+                (0x8000, 0xa000, PieceKind::Heap),
             ]
         );
     }

@@ -2,7 +2,7 @@
 
 use super::Walker;
 use crate::attribute::{ArenaSums, Gap, GapKind, Heap, KernelPages, Place, Unattributed, Walk};
-use crate::read::maps::Vma;
+use crate::read::maps::{Vma, VmaName};
 use crate::read::{Backend, Residency};
 
 /// A thread's stack lies above a guard no larger than this; larger closed ranges are something else's.
@@ -41,7 +41,7 @@ impl Walker {
             GapKind::GlibcArena => Some(Place::GlibcArenas),
             GapKind::GlibcChunk => self.found.chunks_are_glibcs.then_some(Place::GlibcMmapped),
             GapKind::Base => None,
-            GapKind::Plain => lies_above_a_guard(self.maps.vmas(), gap).then_some(Place::ThreadStacks),
+            GapKind::Plain => plain_place(self.maps.vmas(), gap),
         }
     }
 
@@ -63,6 +63,14 @@ impl Walker {
             extents: totals.extents,
         }
     }
+}
+
+fn plain_place(vmas: &[Vma], gap: &Gap) -> Option<Place> {
+    let mapping = vmas.get(vmas.partition_point(|vma| vma.end <= gap.start));
+    if mapping.is_some_and(|vma| vma.start <= gap.start && vma.name == VmaName::Heap) {
+        return Some(Place::GlibcHeap);
+    }
+    lies_above_a_guard(vmas, gap).then_some(Place::ThreadStacks)
 }
 
 /// Whether a range begins a mapping and lies directly above a small closed one: so do stacks of threads, and the stacks
