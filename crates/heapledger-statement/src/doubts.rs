@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{FallenNames, Flow, Readings, ThpMode};
+use crate::{Check, FallenNames, Flow, Reading, Readings, Resident, ThpMode, WalkReading};
 
 /// One doubt about a summary.
 ///
@@ -18,7 +18,7 @@ pub struct Doubt {
 }
 
 /// Every key with what it means.
-pub static KINDS: [(&str, &str); 9] = [
+pub static KINDS: [(&str, &str); 16] = [
     ("names_fell_to_parent", "Ids ran out; some names are charged to the region of their parent path."),
     ("names_fell_to_other", "Ids ran out; some names are charged to `~other`."),
     ("names_refused", "Some names were not allowed and are charged to `~other`."),
@@ -37,6 +37,22 @@ pub static KINDS: [(&str, &str); 9] = [
         "traffic",
         "Threads allocated while the readings were taken, so that figures of different sources are moments apart.",
     ),
+    ("pages_unread", "No page was looked at: lines of the heap are bounds, and nothing is said to be unexplained."),
+    (
+        "heap_unwalked",
+        "jemalloc's extents were not read: its lines are bounds, and its pages stand among the unattributed.",
+    ),
+    (
+        "pages_uncertain",
+        "The kernel does not tell pages of zeroes apart, so that lines of anonymous memory are intervals.",
+    ),
+    ("file_pages_uncounted", "The pages of some files could not be counted; they are in the counter gap."),
+    ("ranges_unlisted", "There are more unattributed ranges than are listed."),
+    (
+        "pages_moved",
+        "Some of jemalloc's extents changed whenever they were read; their pages have a line of their own.",
+    ),
+    ("check_failed", "Two sources that must agree do not; a line that hangs on them is wrong by the difference."),
 ];
 
 impl Doubt {
@@ -111,6 +127,45 @@ fn of_names(fallen: FallenNames, doubts: &mut Vec<Doubt>) {
             "names_refused",
             format!("{} names were not allowed: they are charged to ~other", fallen.refused),
             "use short names without control characters and without a leading ~; try_new says what is wrong",
+        ));
+    }
+}
+
+/// The doubts that follow from how the pages were read.
+pub(crate) fn of_pages(walk: &Reading<WalkReading>, checks: &[Check], doubts: &mut Vec<Doubt>) {
+    let walk = match walk {
+        Ok(walk) => walk,
+        Err(why) => {
+            let says = format!("no page was looked at ({}): the lines do not sum to RSS", why.reason);
+            doubts.push(Doubt { remedy: why.remedy.clone(), ..Doubt::new("pages_unread", says, "") });
+            return;
+        }
+    };
+    if let Err(why) = &walk.heap {
+        let says = format!("jemalloc's extents were not read ({}): its pages are among the unattributed", why.reason);
+        doubts.push(Doubt { remedy: why.remedy.clone(), ..Doubt::new("heap_unwalked", says, "") });
+    }
+    if walk.zero_bytes.is_none() {
+        let says = format!("{} does not tell pages of zeroes from others", walk.backend);
+        doubts.push(Doubt::new("pages_uncertain", says, "use Linux 6.7 or newer, and allow PAGEMAP_SCAN"));
+    }
+    if walk.unknown_file_bytes > 0 {
+        let says = format!("{} cannot count file pages of {} bytes of maps", walk.backend, walk.unknown_file_bytes);
+        doubts.push(Doubt::new("file_pages_uncounted", says, "make /proc/self/pagemap readable"));
+    }
+    if walk.unlisted != Resident::default() {
+        let says = format!("{} resident bytes are in further unattributed ranges", walk.unlisted.at_most_bytes);
+        doubts.push(Doubt::new("ranges_unlisted", says, "see /proc/self/smaps, or map less in small pieces"));
+    }
+    if walk.moved != Resident::default() {
+        let says = format!("extents of {} resident bytes changed whenever they were read", walk.moved.at_most_bytes);
+        doubts.push(Doubt::new("pages_moved", says, "nothing, if that is small; compare quiet moments if it is not"));
+    }
+    for check in checks.iter().filter(|check| check.holds() == Some(false)) {
+        doubts.push(Doubt::new(
+            "check_failed",
+            format!("check {} failed: the sources differ by {}", check.id.key(), check.difference),
+            "read again; if it stays, report it with this statement",
         ));
     }
 }

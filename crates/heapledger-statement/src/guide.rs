@@ -1,8 +1,9 @@
 //! The guide for readers, generated from the tables: `docs/reading-the-statement.md` is this text, which a test
 //! asserts.
 
+use crate::CheckId;
 use crate::doubts::KINDS;
-use crate::lines::{LINES, Role, Section};
+use crate::lines::{Depth, LINES, Line, Role, Section};
 use crate::settings::SETTINGS;
 
 /// The width of the file's paragraphs.
@@ -18,14 +19,25 @@ interval prints as `310.0-562.0`: the truth lies inside it, and its ends are rou
 as `?` with a mark like `[1]`; the reason and what to do about it stand below the table under that mark. Zero is a
 measurement: nothing that was not measured prints as zero.
 
+`heapledger::statement()` puts every resident page on a line, and the lines sum to RSS: the rows between *RSS by the
+kernel* and the rule are its terms, *unexplained* among them, and the row below the rule is what they sum to. Unexplained
+is computed from pages that no rule claims and from the kernel's counters, never as what remains, so that a sum that is
+RSS is a proof. Where a line is an interval, the sum of the lower ends and unexplained is at most RSS, and that of the
+upper ends and unexplained at least. The head says how long the reading took, and the *skew*: what can have moved
+between its first and last word. Below the sum stand lines that take no part in it.
+
 `heapledger::quick()` reads the ledger's counters, the kernel's status file and jemalloc's statistics, and states the
-lines below. Such a summary does not sum to RSS, because how much of a block is in memory takes a walk over its pages.
+lines marked *both* below. Such a summary does not sum to RSS, because how much of a block is in memory takes a walk
+over its pages.
 
 In the JSON a figure is `bytes`, or `at_least` with `at_most`, or `unknown` with `remedy`. `measure` says which bytes
 are counted: *requested* by the program, *usable* in the size class, *resident* in memory, *virtual* addresses, or
-*charged* by the kernel to a control group. Lines of `lines` are kinds of memory that a full statement sums; `of_which`
-are parts of another line, `not_resident` is not in RSS, and `totals` overlap the lines. None of these three is ever
-added to `lines`.
+*charged* by the kernel to a control group. `depth` is `full` for a statement and `quick` for a summary. Lines of `lines`
+are kinds of memory, which in a statement are all resident and sum to RSS with `unexplained_bytes`; `of_which` are parts
+of another line, `not_resident` is not in RSS, and `totals` overlap the lines. None of these three is ever added to
+`lines`. The `parts` of a line sum to it: regions by name, and with a `~` in front what is no single region's, such as
+`~shared` (free slots that several regions pin together), `~mixed` (pages on which blocks of several regions lay) and
+`~nobody` (pages on which no region ever had a block).
 ";
 
 /// The whole guide, in Markdown.
@@ -35,17 +47,17 @@ pub fn reading_the_statement() -> String {
         out.push_str(&format!("\n## {}\n", section.title()));
         for line in LINES.iter().filter(|line| line.section == section) {
             let role = match line.role {
-                Role::Summand => "a kind of memory".to_owned(),
+                Role::Summand => "a term of the sum".to_owned(),
                 Role::OfWhich(whole) => format!("part of `{}`", whole.key()),
                 Role::NotResident => "not in RSS".to_owned(),
                 Role::Total => "a total".to_owned(),
             };
             out.push_str(&format!(
-                "\n### {}\n\n`{}`: {role}, in bytes {}. Read from {}.\n\n{}",
+                "\n### {}\n\n`{}`: {role}, in bytes {}. {}\n\n{}",
                 line.label,
                 line.key,
-                line.measure.key(),
-                line.source,
+                measures(line),
+                sources(line),
                 wrapped(line.doc)
             ));
         }
@@ -57,6 +69,14 @@ pub fn reading_the_statement() -> String {
         out.push_str(&format!("| `{}` | {source} | {} |\n", row.key, row.doc));
     }
     out.push_str(
+        "\n## Checks\n\nA statement compares independent sources; each comparison has a name in `checks` of the JSON. \
+         While threads\nallocate, sources of different moments differ rightly, and most checks are not judged. One \
+         that fails is a doubt.\n\n| id | what must agree |\n|---|---|\n",
+    );
+    for id in CheckId::ALL {
+        out.push_str(&format!("| `{}` | {} |\n", id.key(), id.meaning()));
+    }
+    out.push_str(
         "\n## Doubts\n\nA doubt is printed as a `note:` below the table and stands in `notes` of the JSON.\n\n",
     );
     out.push_str("| id | what it means |\n|---|---|\n");
@@ -64,6 +84,21 @@ pub fn reading_the_statement() -> String {
         out.push_str(&format!("| `{key}` | {meaning} |\n"));
     }
     out
+}
+
+/// Which bytes it counts, and who states it.
+fn measures(line: &Line) -> String {
+    let (quick, full) = (line.measure_in(Depth::Quick).key(), line.measure_in(Depth::Full).key());
+    match line.depth {
+        Depth::Full => format!("{full}; in a statement only"),
+        Depth::Quick if quick == full => format!("{full}; in both"),
+        Depth::Quick => format!("{full} in a statement, {quick} in a summary; in both"),
+    }
+}
+
+fn sources(line: &Line) -> String {
+    let (quick, full) = (line.source_in(Depth::Quick), line.source_in(Depth::Full));
+    if quick == full { format!("Read from {full}.") } else { format!("Read from {full}; in a summary from {quick}.") }
 }
 
 /// The paragraph in lines of at most [`COLUMNS`].

@@ -1,10 +1,11 @@
-//! JSON: one object per summary, integers only, `schema` is the version.
+//! JSON: one object per summary or statement, integers only, `schema` is the version.
 //!
-//! [`Report`] is the object. It is made from a [`Summary`] and gives it back, so a saved object can be rendered again
-//! or compared. Within one `schema` keys are added and never change their meaning; readers must pass over keys they do
+//! [`Report`] is the object of a [`Summary`], [`FullReport`] that of a [`Statement`]: the same keys and a few more. Either
+//! is made from its report and gives it back, so a saved object can be rendered again or compared. Within one `schema` keys are added and never change their meaning; readers must pass over keys they do
 //! not know.
 
 mod convert;
+mod full;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,21 +13,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Summary;
+use crate::{Depth, Statement, Summary};
 
 /// The version of the objects written here.
 pub const SCHEMA: u32 = 1;
 
-/// The word for how much was read.
-pub const DEPTH_QUICK: &str = "quick";
+/// The word for a summary.
+pub const DEPTH_QUICK: &str = Depth::Quick.key();
 
-/// One summary as JSON.
+/// The word for a full statement.
+pub const DEPTH_FULL: &str = Depth::Full.key();
+
+/// One summary as JSON, and what a statement has in common with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// [`DEPTH_QUICK`].
+    /// [`DEPTH_QUICK`] or [`DEPTH_FULL`].
     pub depth: String,
     /// The process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +59,65 @@ pub struct Report {
     pub cost_ns: Option<u64>,
 }
 
+/// One statement as JSON. Always Σ low + unexplained <= rss <= Σ high + unexplained over `lines`, where low = high =
+/// `bytes` if a figure is exact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FullReport {
+    /// What a summary states too.
+    #[serde(flatten)]
+    pub common: Report,
+    /// The line `unexplained` of `totals` if it is exact, else `null`.
+    pub unexplained_bytes: Option<i64>,
+    /// The line `unattributed` if it is exact, else `null`.
+    pub unattributed_bytes: Option<i64>,
+    /// The line `counter_gap` if it is exact, else `null`; its parts are the kinds.
+    pub counter_gap_bytes: Option<i64>,
+    /// What can have moved between the first and the last reading; `null` if that is not known, and then
+    /// `skew_unknown` says why.
+    pub skew_bytes: Option<i64>,
+    /// Why there is no `skew_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_unknown: Option<FigureReport>,
+    /// The line `slabs_resident` of `totals` if it is exact, else `null`.
+    pub slabs_resident_bytes: Option<i64>,
+    /// Bytes requested meanwhile; `null` if that was not watched.
+    pub traffic_allocated_bytes: Option<u64>,
+    /// Bytes freed meanwhile; `null` if that was not watched.
+    pub traffic_freed_bytes: Option<u64>,
+    /// Who told which pages are resident; `null` if nobody did.
+    pub pages_by: Option<Cow<'static, str>>,
+    /// Resident ranges that no rule claims.
+    pub unattributed: Vec<RangeReport>,
+    /// What was checked against an independent source.
+    pub checks: Vec<CheckReport>,
+}
+
+/// A range without a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeReport {
+    /// First byte, hexadecimal as in `/proc/self/maps`.
+    pub from: String,
+    /// Behind the last byte.
+    pub to: String,
+    /// Resident bytes.
+    #[serde(flatten)]
+    pub figure: FigureReport,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Its name.
+    pub id: Cow<'static, str>,
+    /// What the pages say less what the other source says.
+    pub difference: FigureReport,
+    /// By how much they may differ; `null` if nothing was judged.
+    pub allowed_bytes: Option<i64>,
+    /// Whether they agree; `null` if nothing was judged.
+    pub holds: Option<bool>,
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -71,9 +134,33 @@ pub struct LineReport {
     pub of: Option<Cow<'static, str>>,
     /// What it is read from.
     pub source: Cow<'static, str>,
-    /// Its parts, whose `bytes` sum to it: the regions of `live`. Left out where there are none.
+    /// Its parts, which sum to it. Left out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<RegionReport>,
+    pub parts: Vec<PartReport>,
+}
+
+/// A part of a line: a region, or one of the parts that the ledger names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PartReport {
+    /// The name.
+    pub id: Cow<'static, str>,
+    /// Its bytes, of the measure of the line.
+    #[serde(flatten)]
+    pub figure: FigureReport,
+    /// How many regions had the id of this one before it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
+    /// Of free slots: what other regions pin together with this one. These overlap between parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<FigureReport>,
+    /// Of the line `live`: what the counters say of the region.
+    #[serde(flatten)]
+    pub region: Option<RegionReport>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A figure: told apart by its keys.
@@ -101,14 +188,12 @@ pub enum FigureReport {
     },
 }
 
-/// One region: a part of the line `live`.
+/// What the counters say of one region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RegionReport {
-    /// Its name.
-    pub id: Cow<'static, str>,
     /// Live bytes requested, of this region alone.
-    pub bytes: i64,
+    pub requested_bytes: i64,
     /// Live blocks.
     pub blocks: i64,
     /// Live bytes of this region and of all below its path; these overlap.
@@ -133,8 +218,6 @@ pub struct RegionReport {
     pub large_usable_bytes: i64,
     /// Live blocks by small size class; classes without one are left out.
     pub classes: Vec<ClassReport>,
-    /// How many regions had its id before it.
-    pub generation: u32,
     /// Whether its owner has dropped it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
@@ -190,7 +273,7 @@ pub enum JsonError {
         /// The version found.
         found: u32,
     },
-    /// It is no summary but something of another `depth`.
+    /// It is of another `depth`.
     Depth {
         /// The word found.
         found: String,
@@ -200,17 +283,32 @@ pub enum JsonError {
         /// The id found.
         id: String,
     },
+    /// It names a check that this version has not.
+    Check {
+        /// The id found.
+        id: String,
+    },
+    /// An address is no hexadecimal number.
+    Address {
+        /// The word found.
+        found: String,
+    },
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(error) => write!(out, "not the JSON of a summary: {error}; pass one whole object"),
+            Self::Malformed(error) => write!(out, "not the JSON of a report: {error}; pass one whole object"),
             Self::Schema { found } => {
                 write!(out, "schema {found} is not schema {SCHEMA}: read it with the version that wrote it")
             }
-            Self::Depth { found } => write!(out, "depth {found:?} is no summary: only {DEPTH_QUICK:?} is read here"),
+            Self::Depth { found } => write!(
+                out,
+                "depth {found:?} is another: a summary is {DEPTH_QUICK:?}, a statement {DEPTH_FULL:?}; read it as that"
+            ),
             Self::Line { id } => write!(out, "line {id:?} is not in the table: read it with the version that wrote it"),
+            Self::Check { id } => write!(out, "check {id:?} is not known: read it with the version that wrote it"),
+            Self::Address { found } => write!(out, "{found:?} is no address: read what wrote it as it was written"),
         }
     }
 }
@@ -224,24 +322,25 @@ impl std::error::Error for JsonError {
     }
 }
 
+/// A report has string keys only and its types refuse nothing, so an error is not reached; an object that says so is
+/// better than a panic in whoever logs it.
+fn line_of_json(depth: Depth, report: &impl Serialize) -> String {
+    serde_json::to_string(report).unwrap_or_else(|error| {
+        let reason = error.to_string();
+        format!("{{\"schema\":{SCHEMA},\"depth\":{:?},\"error\":{reason:?}}}", depth.key())
+    })
+}
+
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Summary {
     /// The summary as one line of JSON, without a line break at its end.
     pub fn to_json(&self) -> String {
-        match serde_json::to_string(&self.to_report()) {
-            Ok(json) => json,
-            // A report has string keys only and its types refuse nothing, so this is not reached; an object that says
-            // so is better than a panic in whoever logs it.
-            Err(error) => {
-                let reason = error.to_string();
-                format!("{{\"schema\":{SCHEMA},\"depth\":{DEPTH_QUICK:?},\"error\":{reason:?}}}")
-            }
-        }
+        line_of_json(Depth::Quick, &self.to_report())
     }
 
     /// The object that [`Summary::to_json`] writes, to write in another format or to pick from.
     pub fn to_report(&self) -> Report {
-        convert::to_report(self)
+        convert::to_report(self.into())
     }
 
     /// The summary that a JSON object was made from.
@@ -259,6 +358,37 @@ impl Summary {
     ///
     /// [`JsonError`] if the report is of a version that this one cannot read.
     pub fn from_report(report: Report) -> Result<Self, JsonError> {
-        convert::from_report(report)
+        convert::summary(report)
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl Statement {
+    /// The statement as one line of JSON, without a line break at its end.
+    pub fn to_json(&self) -> String {
+        line_of_json(Depth::Full, &self.to_report())
+    }
+
+    /// The object that [`Statement::to_json`] writes, to write in another format or to pick from.
+    pub fn to_report(&self) -> FullReport {
+        full::to_report(self)
+    }
+
+    /// The statement that a JSON object was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if it is no such object, or one of a version that this one cannot read.
+    pub fn from_json(json: &str) -> Result<Self, JsonError> {
+        Self::from_report(serde_json::from_str(json).map_err(JsonError::Malformed)?)
+    }
+
+    /// The statement that a report was made from. Settings that this version has not are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if the report is of a version that this one cannot read.
+    pub fn from_report(report: FullReport) -> Result<Self, JsonError> {
+        full::from_report(report)
     }
 }

@@ -36,16 +36,20 @@ pub mod lines;
 pub mod paths;
 mod readings;
 pub mod settings;
+mod statement;
 mod summary;
 mod text;
 mod units;
+mod view;
 
 pub use doubts::Doubt;
 pub use figure::{Figure, Why};
-pub use lines::LineId;
+pub use lines::{Depth, LineId};
 pub use readings::{
-    CgroupReading, FallenNames, Flow, JemallocReading, OwnTablesReading, Reading, Readings, RegionReading,
-    StatusReading, ThpMode,
+    CgroupReading, FallenNames, Flow, FreeExtentsReading, FullReadings, HeapReading, JemallocReading, MotionReading,
+    OwnTablesReading, RangeReading, Reading, Readings, RegionPagesReading, RegionReading, Resident, SlotsReading,
+    StatusReading, ThpMode, WalkReading,
 };
 pub use settings::{SettingId, SettingValue};
-pub use summary::{ClassFigure, RegionFigures, Summary, SummaryLine};
+pub use statement::{Check, CheckId, Part, StatedLine, Statement, UnattributedRange};
+pub use summary::{ClassFigure, RegionFigures, Summary};

@@ -3,54 +3,29 @@
 //! Text, JSON and `docs/reading-the-statement.md` are generated from [`LINES`]. A new line is a new row of the table
 //! and a new [`LineId`]; nothing else names lines.
 
+mod ids;
 mod table;
 
+pub use ids::LineId;
 pub use table::LINES;
 
-/// Names a line; [`LineId::line`] is its row of the table.
+/// How much is read for a report.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum LineId {
-    /// Resident set size, as the kernel counts it.
-    Rss,
-    /// The anonymous part of RSS.
-    RssAnon,
-    /// The file-backed part of RSS.
-    RssFile,
-    /// The shared-memory part of RSS.
-    RssShmem,
-    /// Live bytes by region.
-    Live,
-    /// What requests were rounded up by.
-    Rounding,
-    /// Blocks that threads keep for their next allocations.
-    ThreadCaches,
-    /// Freed pages that jemalloc keeps.
-    Dirty,
-    /// Freed pages that jemalloc offered to the kernel.
-    Muzzy,
-    /// jemalloc's own records.
-    Base,
-    /// The ledger's own tables.
-    OwnTables,
-    /// Address space that jemalloc keeps without memory behind it.
-    Retained,
-    /// Bytes swapped out.
-    Swap,
-    /// The page tables of the process.
-    PageTables,
-    /// Usable bytes of all live blocks.
-    Usable,
-    /// What jemalloc has handed out, thread caches and internal blocks included.
-    Allocated,
-    /// jemalloc's internal blocks, inside allocated.
-    Internal,
-    /// The highest RSS so far.
-    PeakRss,
-    /// What the control group is charged for.
-    CgroupCurrent,
-    /// What the control group may be charged for.
-    CgroupLimit,
+pub enum Depth {
+    /// Counters and statistics: a summary.
+    Quick,
+    /// The pages too: a full statement.
+    Full,
+}
+
+impl Depth {
+    /// The word in the JSON.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// A group of lines that stand together, in the order in which they are printed.
@@ -65,6 +40,10 @@ pub enum Section {
     Freed,
     /// What keeping books costs.
     Overhead,
+    /// What is not jemalloc's.
+    Outside,
+    /// What no line explains.
+    Unexplained,
     /// Bytes that are not in RSS.
     NotResident,
     /// Parts of other lines.
@@ -75,19 +54,39 @@ pub enum Section {
 
 impl Section {
     /// Every section in printing order.
-    pub const ALL: [Self; 7] =
-        [Self::Kernel, Self::InUse, Self::Freed, Self::Overhead, Self::NotResident, Self::OfWhich, Self::Totals];
+    pub const ALL: [Self; 9] = [
+        Self::Kernel,
+        Self::InUse,
+        Self::Freed,
+        Self::Overhead,
+        Self::Outside,
+        Self::Unexplained,
+        Self::NotResident,
+        Self::OfWhich,
+        Self::Totals,
+    ];
 
-    /// The heading in the text.
+    /// The heading in the text of a full statement, and in the guide.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Kernel => "RSS by the kernel",
-            Self::InUse => "in use, as requested",
-            Self::Freed => "freed, kept by jemalloc",
+            Self::InUse => "in use",
+            Self::Freed => "freed, still resident",
             Self::Overhead => "overhead",
+            Self::Outside => "outside jemalloc",
+            Self::Unexplained => "unexplained",
             Self::NotResident => "not in RSS",
             Self::OfWhich => "of which",
             Self::Totals => "totals",
+        }
+    }
+
+    /// The heading in a text of this depth: a summary does not know what is resident.
+    pub const fn title_in(self, depth: Depth) -> &'static str {
+        match (depth, self) {
+            (Depth::Quick, Self::InUse) => "in use, as requested",
+            (Depth::Quick, Self::Freed) => "freed, kept by jemalloc",
+            _ => self.title(),
         }
     }
 }
@@ -144,35 +143,36 @@ pub struct Line {
     pub id: LineId,
     /// Its id in the JSON: lower case words joined by `_`, unique and never reused for another meaning.
     pub key: &'static str,
+    /// The least depth of a report that states it.
+    pub depth: Depth,
     /// Where it stands.
     pub section: Section,
     /// What may be done with it.
     pub role: Role,
-    /// Which bytes it counts.
+    /// Which bytes it counts; in a full statement every summand is resident, see [`Line::measure_in`].
     pub measure: Measure,
     /// Its name in the text, at most 28 columns.
     pub label: &'static str,
     /// What it is read from, and its formula.
     pub source: &'static str,
+    /// The same in a full statement, if that differs; else empty.
+    pub full_source: &'static str,
     /// One paragraph: what it is, when it is exact, what it is not.
     pub doc: &'static str,
 }
 
-impl LineId {
-    /// Its row of the table.
-    pub fn line(self) -> &'static Line {
-        // The rows stand in the order of the enum, which a test asserts.
-        &LINES[self as usize]
+impl Line {
+    /// Which bytes it counts in a report of this depth.
+    pub fn measure_in(&self, depth: Depth) -> Measure {
+        match (depth, self.role) {
+            (Depth::Full, Role::Summand) => Measure::Resident,
+            _ => self.measure,
+        }
     }
 
-    /// Its id in the JSON.
-    pub fn key(self) -> &'static str {
-        self.line().key
-    }
-
-    /// The line with this JSON id; `None` if this version of the table has none.
-    pub fn from_key(key: &str) -> Option<Self> {
-        LINES.iter().find(|line| line.key == key).map(|line| line.id)
+    /// What it is read from in a report of this depth.
+    pub fn source_in(&self, depth: Depth) -> &'static str {
+        if depth == Depth::Full && !self.full_source.is_empty() { self.full_source } else { self.source }
     }
 }
 

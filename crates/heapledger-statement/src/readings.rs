@@ -1,8 +1,15 @@
 //! What the arithmetic is given: plain numbers, and reasons where a number could not be read.
 
+mod walk;
+
 use std::borrow::Cow;
 
 use crate::{SettingId, SettingValue, Why};
+
+pub use walk::{
+    FreeExtentsReading, FullReadings, HeapReading, MotionReading, RangeReading, RegionPagesReading, Resident,
+    SlotsReading, WalkReading,
+};
 
 /// A number that was read, or why it was not.
 pub type Reading<T> = Result<T, Why>;

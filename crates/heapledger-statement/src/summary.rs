@@ -1,10 +1,10 @@
 //! What a quick look says: a [`Figure`] for each line, and the regions.
 
-mod build;
+pub(crate) mod build;
 
 use std::borrow::Cow;
 
-use crate::{Doubt, Figure, Flow, LineId, Readings, SettingId, SettingValue};
+use crate::{Doubt, Figure, Flow, LineId, Readings, SettingId, SettingValue, StatedLine};
 
 /// A quick look at memory: the kernel's split of RSS, every region's live bytes, jemalloc's totals.
 ///
@@ -23,20 +23,11 @@ pub struct Summary {
     pub pid: Option<u32>,
     /// How long the reading took, in nanoseconds.
     pub cost_ns: Option<u64>,
-    pub(crate) lines: Vec<SummaryLine>,
+    pub(crate) lines: Vec<StatedLine>,
     pub(crate) regions: Vec<RegionFigures>,
     pub(crate) retired_omitted: u64,
     pub(crate) settings: Vec<(SettingId, SettingValue)>,
     pub(crate) doubts: Vec<Doubt>,
-}
-
-/// A line and its figure.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SummaryLine {
-    /// Which line.
-    pub id: LineId,
-    /// What it says.
-    pub figure: Figure,
 }
 
 /// One region. Its counts are exact, each as of the moment at which it was read.
@@ -62,12 +53,20 @@ pub struct RegionFigures {
     pub large_blocks: i64,
     /// Their usable bytes.
     pub large_usable_bytes: i64,
+    /// Resident usable bytes of its live blocks; `None` in a summary, which counts no pages.
+    pub resident: Option<Figure>,
 }
 
 impl RegionFigures {
     /// Live requested bytes of this region alone.
     pub fn self_bytes(&self) -> i64 {
         self.requested_bytes.live()
+    }
+
+    /// Whether any block of it lives, or memory behind one is still found.
+    pub(crate) fn is_alive(&self) -> bool {
+        let resident = self.resident.as_ref().is_some_and(|figure| *figure != Figure::Exact(0));
+        resident || self.requested_bytes.live() != 0 || self.blocks.live() != 0
     }
 
     /// Whether nothing was ever allocated in it.
@@ -100,14 +99,11 @@ impl Summary {
 
     /// What a line says. A line that this summary does not state is unknown, with that as its reason.
     pub fn figure(&self, id: LineId) -> Figure {
-        match self.lines.iter().find(|line| line.id == id) {
-            Some(line) => line.figure.clone(),
-            None => Figure::unknown("this summary does not state it", "see the guide for when the line is stated"),
-        }
+        figure_of(&self.lines, id)
     }
 
     /// All lines that it states, in the order of the table.
-    pub fn lines(&self) -> &[SummaryLine] {
+    pub fn lines(&self) -> &[StatedLine] {
         &self.lines
     }
 
@@ -139,5 +135,13 @@ impl Summary {
     /// What to know before trusting the figures.
     pub fn doubts(&self) -> &[Doubt] {
         &self.doubts
+    }
+}
+
+/// What a line says, or that it is not stated.
+pub(crate) fn figure_of(lines: &[StatedLine], id: LineId) -> Figure {
+    match lines.iter().find(|line| line.id == id) {
+        Some(line) => line.figure.clone(),
+        None => Figure::unknown("this report does not state it", "see the guide for when the line is stated"),
     }
 }

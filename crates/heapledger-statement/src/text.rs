@@ -1,5 +1,6 @@
 //! The text form: a table of at most 80 columns, MiB with one decimal beside exact bytes.
 
+mod full;
 mod row;
 mod words;
 
@@ -7,7 +8,8 @@ use std::fmt;
 
 use crate::lines::{LINES, Role, Section};
 use crate::units::grouped;
-use crate::{Figure, LineId, RegionFigures, SettingId, Summary, Why};
+use crate::view::View;
+use crate::{Depth, Figure, LineId, RegionFigures, SettingId, Summary, Why};
 
 use row::{Row, wrapped};
 use words::{escaped, shortened};
@@ -20,41 +22,51 @@ const NAME_COLUMNS: usize = 28;
 
 impl fmt::Display for Summary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = Text { summary: self, unknown: Vec::new() };
-        text.head(out)?;
+        let mut text = Text::of(self.into());
+        text.head(out, "summary", |nanoseconds| format!("read in {} us", nanoseconds / 1000), "")?;
         text.kernel(out)?;
-        text.in_use(out)?;
-        text.summands(out, Section::Freed)?;
-        text.summands(out, Section::Overhead)?;
-        text.list(out, Section::NotResident, &[])?;
-        text.list(out, Section::OfWhich, &[])?;
-        text.list(out, Section::Totals, &[LineId::Rss, LineId::CgroupCurrent, LineId::CgroupLimit])?;
-        text.cgroup(out)?;
-        text.settings(out)?;
+        writeln!(out, "  {}", Section::InUse.title_in(Depth::Quick))?;
+        text.regions(out)?;
+        text.all_regions(out)?;
+        for section in [Section::Freed, Section::Overhead] {
+            writeln!(out, "  {}", section.title_in(Depth::Quick))?;
+            text.rows(out, section, &[])?;
+        }
+        text.beside(out)?;
         wrapped(out, "  a summary does not sum to RSS: it counts no pages", "  ")?;
         text.tail(out)
     }
 }
 
-struct Text<'a> {
-    summary: &'a Summary,
+pub(super) struct Text<'a> {
+    of: View<'a>,
     /// Why figures are unknown, each reason once; its place plus one is the mark that stands beside the `?`.
     unknown: Vec<Why>,
 }
 
-impl Text<'_> {
-    fn head(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = self.summary;
-        let mut head = "heapledger summary".to_owned();
-        if let Some(pid) = summary.pid {
+impl<'a> Text<'a> {
+    fn of(view: View<'a>) -> Self {
+        Self { of: view, unknown: Vec::new() }
+    }
+
+    fn head(
+        &self,
+        out: &mut fmt::Formatter<'_>,
+        what: &str,
+        cost: impl FnOnce(u64) -> String,
+        more: &str,
+    ) -> fmt::Result {
+        let mut head = format!("heapledger {what}");
+        if let Some(pid) = self.of.pid {
             head.push_str(&format!("   pid {pid}"));
         }
-        if let Some(stage) = &summary.stage {
+        if let Some(stage) = self.of.stage {
             head.push_str(&format!("   stage {}", shortened(&escaped(stage), NAME_COLUMNS)));
         }
-        if let Some(nanoseconds) = summary.cost_ns {
-            head.push_str(&format!("   read in {} us", nanoseconds / 1000));
+        if let Some(nanoseconds) = self.of.cost_ns {
+            head.push_str(&format!("   {}", cost(nanoseconds)));
         }
+        head.push_str(more);
         wrapped(out, &head, "  ")
     }
 
@@ -75,67 +87,82 @@ impl Text<'_> {
 
     fn kernel(&mut self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in LINES.iter().filter(|line| line.section == Section::Kernel) {
-            let figure = self.summary.figure(line.id);
-            let whole = line.role == Role::Total;
-            let note = self.mark(&figure);
-            Row { indent: if whole { 2 } else { 4 }, label: line.label, figure: &figure, unit: whole, note: &note }
-                .write(out)?;
+            self.total(out, line.id, if line.role == Role::Total { 2 } else { 4 })?;
         }
         Ok(())
     }
 
-    fn in_use(&mut self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "  {}", Section::InUse.title())?;
-        let named: Vec<&RegionFigures> = self.summary.regions.iter().filter(|region| !region.is_unused()).collect();
+    /// A row with its unit if it is not indented below another.
+    fn total(&mut self, out: &mut fmt::Formatter<'_>, id: LineId, indent: usize) -> fmt::Result {
+        let figure = self.of.figure(id);
+        let note = self.mark(&figure);
+        Row { indent, label: id.line().label, figure: &figure, unit: indent <= 2, note: &note }.write(out)
+    }
+
+    /// Each region, with what is resident of it, or what was requested where nobody looked.
+    fn regions(&mut self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = |region: &RegionFigures| region.resident.clone().unwrap_or(Figure::Exact(region.self_bytes()));
+        let named: Vec<&RegionFigures> = self.of.regions.iter().filter(|region| !region.is_unused()).collect();
         // One row for the rest is worth it only if it stands for two rows or more.
         let shown = if named.len() > REGIONS_SHOWN + 1 { REGIONS_SHOWN } else { named.len() };
         for region in &named[..shown] {
-            let mut name = escaped(&region.name);
-            if region.retired {
-                name.push_str(" (retired)");
-            }
-            let figure = Figure::Exact(region.self_bytes());
-            let note = blocks(region.blocks.live());
+            let name = escaped(&View::shown_name(region));
+            let figure = bytes(region);
+            let note = if figure.is_unknown() { self.mark(&figure) } else { blocks(region.blocks.live()) };
             Row { indent: 4, label: &shortened(&name, NAME_COLUMNS), figure: &figure, unit: false, note: &note }
                 .write(out)?;
         }
         let rest = &named[shown..];
-        if !rest.is_empty() {
-            let figure = rest.iter().map(|region| Figure::Exact(region.self_bytes())).sum();
-            let label = format!("{} more regions", rest.len());
-            self.row(out, 4, &label, &figure)?;
+        if rest.is_empty() {
+            return Ok(());
         }
-        let live = self.summary.figure(LineId::Live);
-        let count = self.summary.regions.iter().map(|region| region.blocks.live()).fold(0, i64::wrapping_add);
+        let figure = rest.iter().map(|region| bytes(region)).sum();
+        self.row(out, 4, &format!("{} more regions", rest.len()), &figure)
+    }
+
+    fn all_regions(&mut self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.of.figure(LineId::Live);
+        let count = self.of.regions.iter().map(|region| region.blocks.live()).fold(0, i64::wrapping_add);
         let note = if live.is_unknown() { self.mark(&live) } else { blocks(count) };
         Row { indent: 4, label: LineId::Live.line().label, figure: &live, unit: false, note: &note }.write(out)
     }
 
-    fn summands(&mut self, out: &mut fmt::Formatter<'_>, section: Section) -> fmt::Result {
-        writeln!(out, "  {}", section.title())?;
-        for line in LINES.iter().filter(|line| line.section == section) {
-            let figure = self.summary.figure(line.id);
-            self.row(out, 4, line.label, &figure)?;
+    /// The lines of a section that are stated, a row each.
+    fn rows(&mut self, out: &mut fmt::Formatter<'_>, section: Section, without: &[LineId]) -> fmt::Result {
+        for stated in self.of.lines.iter().filter(|stated| !without.contains(&stated.id)) {
+            let line = stated.id.line();
+            if line.section == section {
+                self.row(out, 4, line.label, &stated.figure)?;
+            }
         }
         Ok(())
+    }
+
+    /// What does not take part in the sum.
+    fn beside(&mut self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.list(out, Section::NotResident, &[])?;
+        self.list(out, Section::OfWhich, &[])?;
+        self.list(out, Section::Totals, &[LineId::Rss, LineId::CgroupCurrent, LineId::CgroupLimit])?;
+        self.cgroup(out)?;
+        self.settings(out)
     }
 
     /// The lines of a section in one sentence.
     fn list(&mut self, out: &mut fmt::Formatter<'_>, section: Section, without: &[LineId]) -> fmt::Result {
         let mut parts = Vec::new();
-        for line in LINES.iter().filter(|line| line.section == section && !without.contains(&line.id)) {
-            let figure = self.summary.figure(line.id);
-            let mark = self.mark(&figure);
-            parts.push(format!("{} {}{mark}", line.label, figure.mib()));
+        let stated = self.of.lines.iter().filter(|stated| !without.contains(&stated.id));
+        for stated in stated.filter(|stated| stated.id.line().section == section) {
+            let mark = self.mark(&stated.figure);
+            let (label, mib) = (stated.id.line().label, stated.figure.mib());
+            parts.push(format!("{label} {mib}{mark}{}", words::biggest(&stated.parts, " (", ")")));
         }
         wrapped(out, &format!("  {}: {}", section.title(), parts.join("; ")), "    ")
     }
 
     fn cgroup(&mut self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let current = self.summary.figure(LineId::CgroupCurrent);
+        let current = self.of.figure(LineId::CgroupCurrent);
         let mark = self.mark(&current);
-        let limit =
-            self.summary.lines.iter().find(|line| line.id == LineId::CgroupLimit).map(|line| line.figure.clone());
+        let limit = self.of.line(LineId::CgroupLimit).map(|line| line.figure.clone());
         let of = match limit {
             None => "no limit of its own".to_owned(),
             Some(figure) => {
@@ -157,19 +184,19 @@ impl Text<'_> {
         ];
         let parts: Vec<String> = shown
             .iter()
-            .filter_map(|(id, label)| self.summary.setting(*id).map(|value| format!("{label} {value}")))
+            .filter_map(|(id, label)| self.of.setting(*id).map(|value| format!("{label} {value}")))
             .collect();
         if parts.is_empty() { Ok(()) } else { wrapped(out, &format!("  settings: {}", parts.join("; ")), "    ") }
     }
 
     /// Doubts, what was left out, and why figures are unknown.
     fn tail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.summary.retired_omitted > 0 {
-            let count = self.summary.retired_omitted;
+        if self.of.retired_omitted > 0 {
+            let count = self.of.retired_omitted;
             let regions = if count == 1 { "region" } else { "regions" };
             wrapped(out, &format!("  not shown: {count} retired {regions} without a live block"), "    ")?;
         }
-        for doubt in &self.summary.doubts {
+        for doubt in self.of.doubts {
             wrapped(out, &format!("  note: {}; {}", escaped(&doubt.says), escaped(&doubt.remedy)), "    ")?;
         }
         for (place, why) in self.unknown.iter().enumerate() {

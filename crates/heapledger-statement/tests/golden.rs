@@ -5,7 +5,7 @@ mod fixtures;
 
 use std::path::PathBuf;
 
-use heapledger_statement::{Readings, Summary, guide};
+use heapledger_statement::{FullReadings, Readings, Statement, Summary, guide};
 
 /// The width that the text promises.
 const COLUMNS: usize = 80;
@@ -18,8 +18,15 @@ fn check(path: PathBuf, text: &str) {
     assert_eq!(saved, text, "{} differs; HEAPLEDGER_BLESS=1 renews it", path.display());
 }
 
-fn check_text(name: &str, readings: Readings) {
-    let text = Summary::from_readings(readings).to_string();
+fn check_summary(name: &str, readings: Readings) {
+    check_text(name, Summary::from_readings(readings).to_string());
+}
+
+fn check_statement(name: &str, (readings, full): (Readings, FullReadings)) {
+    check_text(name, Statement::from_readings(readings, full).to_string());
+}
+
+fn check_text(name: &str, text: String) {
     for line in text.lines() {
         // Wide characters take two columns, which the unit tests of the layout look after.
         assert!(line.chars().count() <= COLUMNS, "{line}");
@@ -30,12 +37,27 @@ fn check_text(name: &str, readings: Readings) {
 
 #[test]
 fn a_model_server_reads_as_saved() {
-    check_text("model_server.txt", fixtures::model_server());
+    check_summary("model_server.txt", fixtures::model_server());
 }
 
 #[test]
 fn a_hard_place_reads_as_saved_with_reasons_and_remedies() {
-    check_text("hard_place.txt", fixtures::hard_place());
+    check_summary("hard_place.txt", fixtures::hard_place());
+}
+
+#[test]
+fn a_statement_draws_its_sum() {
+    check_statement("statement.txt", fixtures::pages::model_server());
+}
+
+#[test]
+fn a_heap_that_was_not_walked_is_bounded_and_says_why() {
+    check_statement("statement_unadmitted.txt", fixtures::pages::unadmitted());
+}
+
+#[test]
+fn a_statement_without_pages_says_why_and_states_no_sum() {
+    check_statement("statement_unwalked.txt", fixtures::pages::unwalked());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod fixtures;
 
 use heapledger_statement::json::{JsonError, Report};
-use heapledger_statement::{LineId, Readings, Summary, Why};
+use heapledger_statement::{LineId, Readings, Statement, Summary, Why};
 
 fn summaries() -> [Summary; 3] {
     let unread = Readings::unread(Why::new("nothing was read", "read it"));
@@ -97,4 +97,69 @@ fn keys_that_a_later_version_adds_are_passed_over() {
     let json = summaries()[0].to_json().replacen("{\"schema\":1,", "{\"schema\":1,\"added_later\":[1,2],", 1);
     let back = Summary::from_json(&json).expect("unknown keys are no error");
     assert_eq!(back.figure(LineId::Rss).as_exact(), Some(1_376_124_928));
+}
+
+fn statements() -> [Statement; 3] {
+    [fixtures::pages::model_server(), fixtures::pages::unadmitted(), fixtures::pages::unwalked()]
+        .map(|(readings, full)| Statement::from_readings(readings, full))
+}
+
+#[test]
+fn a_statement_survives_the_round_trip() {
+    for statement in statements() {
+        let json = statement.to_json();
+        assert!(!json.contains('\n'));
+        let back = Statement::from_json(&json).expect("our own JSON can be read");
+        assert_eq!(statement.to_string(), back.to_string());
+        assert_eq!(statement.lines(), back.lines());
+        assert_eq!(statement.regions(), back.regions());
+        assert_eq!(statement.checks(), back.checks());
+        assert_eq!(statement.unattributed(), back.unattributed());
+        assert_eq!(statement.to_report(), back.to_report());
+    }
+}
+
+#[test]
+fn the_object_of_a_statement_has_the_shape_that_the_schema_promises() {
+    let json: serde_json::Value = serde_json::from_str(&statements()[0].to_json()).expect("it is JSON");
+    assert_eq!((&json["schema"], &json["depth"]), (&1.into(), &"full".into()));
+    assert_eq!(json["counter_gap_bytes"], 12_288);
+    assert_eq!(json["unattributed_bytes"], 5 * 1024 * 1024 + 16_384);
+    assert_eq!(json["unexplained_bytes"], 5 * 1024 * 1024 + 16_384 + 12_288);
+    assert_eq!(json["skew_bytes"], 16_384);
+    assert_eq!(json["slabs_resident_bytes"].as_i64(), statements()[0].figure(LineId::SlabsResident).as_exact());
+    assert_eq!(json["unattributed"][0]["from"], "7f1234000000");
+    assert_eq!(json["unattributed"][0]["bytes"], 16_384);
+    // What the promise is about: whoever adds up the object gets RSS.
+    let (mut low, mut high) = (0, 0);
+    for line in json["lines"].as_array().expect("lines") {
+        assert_eq!(line["measure"], "resident", "{line}");
+        let end = |name: &str| line["bytes"].as_i64().or(line[name].as_i64()).expect("a figure");
+        (low, high) = (low + end("at_least"), high + end("at_most"));
+        if let Some(parts) = line["parts"].as_array() {
+            let sum: i64 =
+                parts.iter().map(|part| part["bytes"].as_i64().or(part["at_most"].as_i64()).expect("a figure")).sum();
+            assert_eq!(sum, end("at_most"), "{line}");
+        }
+    }
+    let (rss, unexplained) = (json["rss_bytes"].as_i64().unwrap(), json["unexplained_bytes"].as_i64().unwrap());
+    assert!(low + unexplained <= rss && rss <= high + unexplained);
+}
+
+#[test]
+fn a_statement_without_pages_states_no_number_for_what_it_does_not_know() {
+    let json: serde_json::Value = serde_json::from_str(&statements()[2].to_json()).expect("it is JSON");
+    for key in ["unexplained_bytes", "unattributed_bytes", "counter_gap_bytes", "skew_bytes", "pages_by"] {
+        assert!(json[key].is_null() && json.get(key).is_some(), "{key}");
+    }
+}
+
+#[test]
+fn a_summary_is_no_statement_and_the_other_way_round() {
+    let (summary, statement) = (summaries()[0].to_json(), statements()[0].to_json());
+    assert!(matches!(Summary::from_json(&statement), Err(JsonError::Depth { .. })));
+    assert!(Statement::from_json(&summary).is_err());
+    let mut report = statements()[0].to_report();
+    report.unattributed[0].from = "xyz".to_owned();
+    assert!(matches!(Statement::from_report(report), Err(JsonError::Address { .. })));
 }

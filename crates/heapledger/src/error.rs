@@ -1,8 +1,9 @@
-//! Why there is no summary at all.
+//! Why there is no summary or statement at all.
 
 use std::fmt;
+use std::time::Duration;
 
-/// Why [`quick`](crate::quick) gave no summary.
+/// Why [`quick`](crate::quick) gave no summary, or [`statement`](crate::statement) no statement.
 ///
 /// What merely could not be read, such as a hidden `/proc` or a jemalloc without statistics, is no error: the figures
 /// concerned are [`Unknown`](crate::Figure::Unknown), with the reason and what to do, and the rest is stated.
@@ -16,6 +17,11 @@ pub enum Error {
         /// Its size in bytes.
         bytes: usize,
     },
+    /// Other threads' statements, one after the other, took too long.
+    Busy {
+        /// How long it waited for its turn.
+        waited: Duration,
+    },
 }
 
 impl fmt::Display for Error {
@@ -28,6 +34,11 @@ impl fmt::Display for Error {
             Self::OutOfMemory { bytes } => write!(
                 out,
                 "no memory for {bytes} bytes of counters: free some, or use heapledger::live(), which needs less"
+            ),
+            Self::Busy { waited } => write!(
+                out,
+                "no turn to take a statement for {} s: take fewer at once, or use heapledger::quick(), which never waits",
+                waited.as_secs()
             ),
         }
     }

@@ -39,6 +39,6 @@ pub fn quick() -> Result<Summary, Error> {
     let caller = current();
     let _ours = RegionId::LEDGER.enter();
     let summary = Summary::from_readings(readings::take()?);
-    warnings::warn_once(&summary, caller);
+    warnings::warn_once(summary.doubts(), |line| summary.figure(line), caller);
     Ok(summary)
 }

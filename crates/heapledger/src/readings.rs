@@ -1,54 +1,192 @@
 //! Joins what the other crates read into the plain numbers that a summary is made from.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals};
+use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges};
 use heapledger_core::{fallen_names, region_count, region_info};
-use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocStats, Roots, Status, Thp};
+use heapledger_probe::ReadError;
+use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
 use heapledger_statement::{
-    CgroupReading, FallenNames, Flow, JemallocReading, Reading, Readings, RegionReading, StatusReading, ThpMode, Why,
+    CgroupReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings, RegionReading,
+    StatusReading, ThpMode, Why,
 };
 
-use crate::{Error, own_tables, settings};
+use crate::pages::Pages;
+use crate::{Error, faults, own_tables, settings};
 
 /// Room for regions that are named while the readings are taken.
 const SPARE_REGIONS: usize = 8;
 
-/// Takes all readings, then makes values of them.
+/// Room for tables that are mapped meanwhile.
+const SPARE_TABLES: usize = 64;
+
+/// How often the pages are read again because pages of files came or went meanwhile: the first time that code runs, its
+/// pages come, sixteen at a time. In a program that maps files all the time there is no quiet moment to wait for.
+const TRIES: usize = 3;
+
+/// What one fault brings in where huge pages are given to everybody.
+const HUGE_PAGE_BYTES: u64 = 2 << 20;
+const PAGE_BYTES: u64 = 4096;
+
+/// Takes the readings of a summary, then makes values of them.
 ///
 /// Order: facts that may allocate once come first; then status, counters, jemalloc's statistics and the counters again,
 /// adjoining and without any use of the heap, so that what differs between them is other threads' doing.
 pub(crate) fn take() -> Result<Readings, Error> {
     let started = Instant::now();
-    let system = Roots::system();
-    let regions = region_count() + SPARE_REGIONS;
-    let mut totals = buffer::<RegionTotals>(regions)?;
-    let mut later = buffer::<heapledger_alloc::Flow>(regions)?;
-    let cgroup = read::cgroup();
-    let thp = read::system_thp();
-    let jemalloc_settings = read::settings(&Jemalloc);
+    let mut counters = Counters::with_room()?;
+    let facts = Facts::find();
 
-    let status = read::status(system);
-    read_totals(&mut totals);
+    let status = read::status(Roots::system());
+    counters.read();
     let stats = read::stats(&Jemalloc);
-    read_requested(&mut later);
+    counters.read_again();
+    let cost = started.elapsed();
+    Ok(facts.join(&counters, &status, stats, cost))
+}
+
+/// Takes the readings of a statement. The buffers of the walk are readied with the facts; then come status, counters,
+/// statistics, pages with the ledger's own tables last, the counters again and the status that the statement is of.
+///
+/// If nobody was `warm` before, all is read once in vain, so that no page that the reading itself touches (code, stack,
+/// static tables) comes while it is under way.
+pub(crate) fn take_full(warm: bool) -> Result<(Readings, FullReadings), Error> {
+    let started = Instant::now();
+    let mut counters = Counters::with_room()?;
+    let facts = Facts::find();
+    let mut tables = vec![(0, 0); table_ranges(&mut []) + SPARE_TABLES];
+    let mut pages = Pages::prepare(counters.totals.len(), tables.len());
+
+    if !warm {
+        Moment::read(&mut counters, &mut tables, &mut pages);
+    }
+    let mut tries = 1;
+    let mut moment = Moment::read(&mut counters, &mut tables, &mut pages);
+    while !moment.files_stood_still() && tries < TRIES {
+        moment = Moment::read(&mut counters, &mut tables, &mut pages);
+        tries += 1;
+    }
     let cost = started.elapsed();
 
-    let all_seen = region_count() <= regions;
-    Ok(Readings {
-        pid: Some(std::process::id()),
-        stage: None,
-        traffic_bytes: if all_seen { Some(traffic(&totals, &later)) } else { None },
-        regions: totals.iter().enumerate().filter_map(|(index, totals)| region(index, totals)).collect(),
-        status: status_reading(&status),
-        jemalloc: reading(stats).map(|stats| jemalloc_reading(&stats, jemalloc_settings.hpa == Ok(true))),
-        cgroup: cgroup_reading(&cgroup),
-        own_tables: Ok(own_tables::account()),
-        fallen_names: fallen_names_reading(),
-        system_thp: reading(thp).map(thp_mode),
-        settings: settings::values(&jemalloc_settings, &status, thp),
-        cost_ns: u64::try_from(cost.as_nanos()).ok(),
-    })
+    let motion = MotionReading {
+        status_before: status_reading(&moment.before),
+        faults: faults::reading(moment.faults),
+        fault_bytes: facts.fault_bytes(),
+        heap_still: moment.heap_stood_still(),
+    };
+    let readings = facts.join(&counters, &moment.after, moment.stats, cost);
+    Ok((readings, FullReadings { walk: pages.reading(), motion }))
+}
+
+/// What is read between the first and the last reading of a statement, without the heap.
+struct Moment {
+    before: Status,
+    after: Status,
+    stats: Result<JemallocStats, ReadError>,
+    stats_after: Result<JemallocStats, ReadError>,
+    /// Between the first and the last status.
+    faults: Result<u64, std::io::ErrorKind>,
+}
+
+impl Moment {
+    fn read(counters: &mut Counters, tables: &mut [(usize, usize)], pages: &mut Pages) -> Self {
+        let before = read::status(Roots::system());
+        let faults_before = faults::faults();
+        counters.read();
+        let stats = read::stats(&Jemalloc);
+        let listed = table_ranges(tables).min(tables.len());
+        pages.walk(&tables[..listed]);
+        counters.read_again();
+        // Only where nobody allocated is it of interest whether somebody purged; the look costs a refresh.
+        let quiet = counters.traffic() == Some(Flow::default());
+        let stats_after = if quiet { read::stats(&Jemalloc) } else { Err(ReadError::StatsOff) };
+        let faults_after = faults::faults();
+        let after = read::status(Roots::system());
+        let faults = match (faults_before, faults_after) {
+            (Ok(before), Ok(after)) => Ok(after.wrapping_sub(before)),
+            (Err(kind), _) | (_, Err(kind)) => Err(kind),
+        };
+        Self { before, after, stats, stats_after, faults }
+    }
+
+    fn files_stood_still(&self) -> bool {
+        let (before, after) = (&self.before, &self.after);
+        before.rss_file_bytes == after.rss_file_bytes && before.rss_shmem_bytes == after.rss_shmem_bytes
+    }
+
+    fn heap_stood_still(&self) -> Option<bool> {
+        let (before, after) = (self.stats.as_ref().ok()?, self.stats_after.as_ref().ok()?);
+        let states = |stats: &JemallocStats| (stats.pactive, stats.pdirty, stats.pmuzzy, stats.retained_bytes);
+        Some(states(before) == states(after))
+    }
+}
+
+/// The ledger's counters, twice.
+struct Counters {
+    totals: Vec<RegionTotals>,
+    later: Vec<heapledger_alloc::Flow>,
+}
+
+impl Counters {
+    fn with_room() -> Result<Self, Error> {
+        let regions = region_count() + SPARE_REGIONS;
+        Ok(Self { totals: buffer(regions)?, later: buffer(regions)? })
+    }
+
+    fn read(&mut self) {
+        read_totals(&mut self.totals);
+    }
+
+    fn read_again(&mut self) {
+        read_requested(&mut self.later);
+    }
+
+    /// Bytes requested and freed between the two readings; `None` if a region came for which there was no room.
+    fn traffic(&self) -> Option<Flow> {
+        (region_count() <= self.totals.len()).then(|| traffic(&self.totals, &self.later))
+    }
+}
+
+/// What does not change while readings are taken, or is of no use to the microsecond.
+struct Facts {
+    cgroup: Cgroup,
+    thp: Result<Thp, ReadError>,
+    jemalloc: JemallocSettings,
+}
+
+impl Facts {
+    /// May allocate.
+    fn find() -> Self {
+        Self { cgroup: read::cgroup(), thp: read::system_thp(), jemalloc: read::settings(&Jemalloc) }
+    }
+
+    fn fault_bytes(&self) -> u64 {
+        let huge = self.thp == Ok(Thp::Always) || (self.thp == Ok(Thp::Madvise) && self.jemalloc.thp == Ok("always"));
+        if huge { HUGE_PAGE_BYTES } else { PAGE_BYTES }
+    }
+
+    fn join(
+        self,
+        counters: &Counters,
+        status: &Status,
+        stats: Result<JemallocStats, ReadError>,
+        cost: Duration,
+    ) -> Readings {
+        Readings {
+            pid: Some(std::process::id()),
+            stage: None,
+            traffic_bytes: counters.traffic(),
+            regions: counters.totals.iter().enumerate().filter_map(|(index, totals)| region(index, totals)).collect(),
+            status: status_reading(status),
+            jemalloc: reading(stats).map(|stats| jemalloc_reading(&stats, self.jemalloc.hpa == Ok(true))),
+            cgroup: cgroup_reading(&self.cgroup),
+            own_tables: Ok(own_tables::account()),
+            fallen_names: fallen_names_reading(),
+            system_thp: reading(self.thp).map(thp_mode),
+            settings: settings::values(&self.jemalloc, status, self.thp),
+            cost_ns: u64::try_from(cost.as_nanos()).ok(),
+        }
+    }
 }
 
 fn buffer<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
@@ -90,7 +228,7 @@ fn flow(words: heapledger_alloc::Flow) -> Flow {
 }
 
 /// The reason of the probe in the words of a statement.
-pub(crate) fn reading<T>(result: Result<T, heapledger_probe::ReadError>) -> Reading<T> {
+pub(crate) fn reading<T>(result: Result<T, ReadError>) -> Reading<T> {
     result.map_err(|error| Why::new(error.to_string(), error.remedy()))
 }
 

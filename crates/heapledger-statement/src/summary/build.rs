@@ -4,7 +4,7 @@ use crate::doubts;
 use crate::paths::subtree_sums;
 use crate::{
     ClassFigure, Doubt, Figure, Flow, JemallocReading, LineId, Reading, Readings, RegionFigures, RegionReading,
-    Summary, SummaryLine, ThpMode,
+    StatedLine, Summary, ThpMode,
 };
 
 /// jemalloc maps metadata in blocks whose size is a multiple of this, on every platform with 2 MiB huge pages or
@@ -13,8 +13,10 @@ const BASE_BLOCK_BYTES: i128 = 2 << 20;
 
 pub(super) fn summary(mut readings: Readings) -> Summary {
     let mut doubts = doubts::of_readings(&readings);
-    let (regions, retired_omitted) = regions(std::mem::take(&mut readings.regions));
-    let lines = lines(&readings, &regions, &mut doubts);
+    let (regions, retired_omitted) = regions(std::mem::take(&mut readings.regions), None);
+    let mut lines: Vec<StatedLine> =
+        lines(&readings, &regions, &mut doubts).into_iter().map(|(id, figure)| StatedLine::plain(id, figure)).collect();
+    lines.sort_by_key(|line| line.id);
     Summary {
         stage: readings.stage,
         pid: readings.pid,
@@ -28,31 +30,43 @@ pub(super) fn summary(mut readings: Readings) -> Summary {
 }
 
 /// The regions to show, and sums over all regions, shown or not.
-struct Regions {
-    shown: Vec<RegionFigures>,
-    requested: Figure,
-    usable: Figure,
+pub(crate) struct Regions {
+    pub shown: Vec<RegionFigures>,
+    pub requested: Figure,
+    pub usable: Figure,
+    /// Of live blocks; nothing if nobody looked.
+    pub resident: Figure,
 }
 
-fn regions(readings: Vec<RegionReading>) -> (Regions, u64) {
+/// `residents` are the resident bytes of each, if the pages were looked at.
+pub(crate) fn regions(readings: Vec<RegionReading>, residents: Option<Vec<Figure>>) -> (Regions, u64) {
     let subtrees = subtree_sums(readings.iter().map(|region| (&*region.name, region.requested_bytes.live())));
     let mut all: Vec<RegionFigures> =
         readings.into_iter().zip(subtrees).map(|(region, sum)| figures(region, sum)).collect();
+    for (region, resident) in all.iter_mut().zip(residents.into_iter().flatten()) {
+        region.resident = Some(resident);
+    }
     let sum = |of: fn(&RegionFigures) -> i64| all.iter().map(|region| Figure::Exact(of(region))).sum::<Figure>();
     let requested = sum(RegionFigures::self_bytes);
     let usable = sum(|region| region.usable_bytes.live());
+    let resident = all.iter().filter_map(|region| region.resident.clone()).sum();
     let before = all.len();
-    all.retain(|region| !region.retired || region.requested_bytes.live() != 0 || region.blocks.live() != 0);
+    all.retain(|region| !region.retired || region.is_alive());
     let omitted = before.abs_diff(all.len()) as u64;
     all.sort_by(|left, right| {
         let ours = |region: &RegionFigures| region.name.starts_with('~');
         ours(left)
             .cmp(&ours(right))
+            .then_with(|| most_resident(right).cmp(&most_resident(left)))
             .then(right.self_bytes().cmp(&left.self_bytes()))
             .then_with(|| left.name.cmp(&right.name))
             .then(left.generation.cmp(&right.generation))
     });
-    (Regions { shown: all, requested, usable }, omitted)
+    (Regions { shown: all, requested, usable, resident }, omitted)
+}
+
+fn most_resident(region: &RegionFigures) -> Option<i64> {
+    region.resident.as_ref().and_then(Figure::high)
 }
 
 fn figures(region: RegionReading, subtree_bytes: i64) -> RegionFigures {
@@ -81,12 +95,14 @@ fn figures(region: RegionReading, subtree_bytes: i64) -> RegionFigures {
         usable_bytes: usable,
         blocks,
         classes,
+        resident: None,
         large_blocks: region.large_blocks.live(),
         large_usable_bytes: region.large_usable_bytes.live(),
     }
 }
 
-fn lines(readings: &Readings, regions: &Regions, doubts: &mut Vec<Doubt>) -> Vec<SummaryLine> {
+/// The lines that need no pages, in no order.
+pub(crate) fn lines(readings: &Readings, regions: &Regions, doubts: &mut Vec<Doubt>) -> Vec<(LineId, Figure)> {
     let status = &readings.status;
     let anonymous = Cap::of(readings);
     let jemalloc = |figure: fn(&JemallocReading) -> Figure| from(&readings.jemalloc, figure);
@@ -123,14 +139,14 @@ fn lines(readings: &Readings, regions: &Regions, doubts: &mut Vec<Doubt>) -> Vec
         Ok(None) => {}
         Err(why) => lines.push((LineId::CgroupLimit, Figure::from(why.clone()))),
     }
-    lines.into_iter().map(|(id, figure)| SummaryLine { id, figure }).collect()
+    lines
 }
 
-fn exact(reading: &Reading<u64>) -> Figure {
+pub(crate) fn exact(reading: &Reading<u64>) -> Figure {
     from(reading, |bytes| Figure::exact(*bytes))
 }
 
-fn from<T>(reading: &Reading<T>, figure: impl FnOnce(&T) -> Figure) -> Figure {
+pub(crate) fn from<T>(reading: &Reading<T>, figure: impl FnOnce(&T) -> Figure) -> Figure {
     match reading {
         Ok(value) => figure(value),
         Err(why) => Figure::from(why.clone()),
@@ -148,16 +164,16 @@ fn pages(jemalloc: &JemallocReading, count: u64) -> Figure {
 ///
 /// The kernel and jemalloc are read microseconds apart. If the cap decides, the interval holds at the moment of the
 /// kernel's reading; if jemalloc's count decides, at the moment of its refresh. It holds at both in a quiet process.
-struct Cap(Option<u64>);
+pub(crate) struct Cap(Option<u64>);
 
 impl Cap {
-    fn of(readings: &Readings) -> Self {
+    pub fn of(readings: &Readings) -> Self {
         let status = &readings.status;
         // Kernels before 4.5 do not split RSS; the whole of it caps its parts too.
         Self(status.rss_anon_bytes.as_ref().or(status.rss_bytes.as_ref()).ok().copied())
     }
 
-    fn cap(&self, figure: Figure) -> Figure {
+    pub fn cap(&self, figure: Figure) -> Figure {
         match (figure.ends(), self.0.and_then(|cap| i64::try_from(cap).ok())) {
             (Some((low, high)), Some(cap)) if cap < high => Figure::within(low, cap),
             _ => figure,

@@ -54,6 +54,16 @@ impl Row<'_> {
     }
 }
 
+/// The line under a column of figures.
+pub(super) fn rule() -> String {
+    const UNDER_MIB: usize = 11;
+    const UNDER_BYTES: usize = 12;
+    let mut text = String::new();
+    flush_right(&mut text, &"-".repeat(UNDER_MIB), MIB_END);
+    flush_right(&mut text, &"-".repeat(UNDER_BYTES), BYTES_END);
+    text
+}
+
 /// Appends `word` so that it ends at column `end`, or after one space if there is no room for that.
 fn flush_right(text: &mut String, word: &str, end: usize) {
     let gap = end.checked_sub(columns(text) + columns(word)).filter(|gap| *gap > 0).unwrap_or(1);

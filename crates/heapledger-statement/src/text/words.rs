@@ -1,5 +1,41 @@
 //! Names as a terminal can show them: control characters escaped, the width known, the middle cut out where too long.
 
+use crate::{Figure, Part};
+
+/// Parts named in a note; the rest is summed up in one.
+const PARTS_NAMED: usize = 4;
+
+/// The largest parts of a line in words, `weights 308.2, ~untagged 5.4`, between `before` and `after`; nothing if all are
+/// too small to show.
+pub(super) fn biggest(parts: &[Part], before: &str, after: &str) -> String {
+    let mib = |figure: &Figure| match figure.mib() {
+        text if text == "0.0" => None,
+        text => Some(text),
+    };
+    let shown: Vec<(&Part, String)> = parts.iter().filter_map(|part| Some((part, mib(&part.figure)?))).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let named = if shown.len() > PARTS_NAMED + 1 { PARTS_NAMED } else { shown.len() };
+    let name = |part: &Part| {
+        shortened(&escaped(part.name.strip_prefix('~').filter(|_| is_ours(part)).unwrap_or(&part.name)), PART_COLUMNS)
+    };
+    let mut words: Vec<String> = shown[..named].iter().map(|(part, mib)| format!("{} {mib}", name(part))).collect();
+    let rest: Figure = shown[named..].iter().map(|(part, _)| part.figure.clone()).sum();
+    if shown.len() > named {
+        words.push(format!("{} more {}", shown.len() - named, rest.mib()));
+    }
+    format!("{before}{}{after}", words.join(", "))
+}
+
+/// The widest name of a part.
+const PART_COLUMNS: usize = 24;
+
+/// Whether it is no region but one of the parts that the ledger names.
+fn is_ours(part: &Part) -> bool {
+    [Part::SHARED, Part::MIXED, Part::NOBODY].contains(&&*part.name)
+}
+
 /// The name with every character escaped that a terminal would obey or hide: control characters, and marks that change
 /// the direction of writing.
 pub(super) fn escaped(name: &str) -> String {

@@ -1,0 +1,51 @@
+//! What no line explains.
+
+use crate::lines::Measure::Resident;
+use crate::lines::{Depth, Line, LineId, Role, Section};
+
+pub(super) const UNEXPLAINED: Line = Line {
+    id: LineId::Unexplained,
+    depth: Depth::Full,
+    key: "unexplained",
+    section: Section::Unexplained,
+    role: Role::Total,
+    measure: Resident,
+    label: "unexplained",
+    source: "unattributed + counter gap",
+    full_source: "",
+    doc: "What the lines above do not explain of RSS: resident pages that no rule claims, and the difference between \
+          the kernel's count and the pages that were found. It is computed from these two and never as a remainder of \
+          RSS, it is signed, and nothing clamps it. A reader can check that the lines and this one sum to RSS.",
+};
+
+pub(super) const UNATTRIBUTED: Line = Line {
+    id: LineId::Unattributed,
+    depth: Depth::Full,
+    key: "unattributed",
+    section: Section::Unexplained,
+    role: Role::OfWhich(LineId::Unexplained),
+    measure: Resident,
+    label: "unattributed",
+    source: "page walk: resident pages that no rule claims",
+    full_source: "",
+    doc: "Resident pages of anonymous memory that is neither jemalloc's, nor the C library's, nor a stack, nor the \
+          ledger's: mostly memory that the program mapped itself, and small pieces of the dynamic linker. Each range \
+          is listed by its addresses, which a search in /proc/self/maps or in the code's own log of mappings can \
+          tell. If jemalloc's extents could not be read, all of its memory is here.",
+};
+
+pub(super) const COUNTER_GAP: Line = Line {
+    id: LineId::CounterGap,
+    depth: Depth::Full,
+    key: "counter_gap",
+    section: Section::Unexplained,
+    role: Role::OfWhich(LineId::Unexplained),
+    measure: Resident,
+    label: "counter gap",
+    source: "/proc/self/status: RssAnon, RssFile, RssShmem, less the pages that the walk found of each kind",
+    full_source: "",
+    doc: "The kernel's counters less the pages that were found, for each kind by itself: anonymous, file, shared \
+          memory. In a quiet process it is 0. While threads run it is what came and went between the readings, at \
+          most the skew. From Linux 6.2 on the counters are kept per CPU and can differ from the truth by some pages \
+          per CPU until the kernel sums them up.",
+};

@@ -1,0 +1,196 @@
+//! What a walk over all pages found: plain numbers, in bytes unless the name says otherwise.
+
+use std::borrow::Cow;
+
+use crate::{Figure, LineId, Reading, StatusReading, Why};
+
+/// How many bytes are resident: exactly, if both ends are equal.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub struct Resident {
+    /// Surely so many.
+    pub at_least_bytes: u64,
+    /// Surely not more.
+    pub at_most_bytes: u64,
+}
+
+impl Resident {
+    /// Known exactly.
+    pub const fn exactly(bytes: u64) -> Self {
+        Self { at_least_bytes: bytes, at_most_bytes: bytes }
+    }
+
+    /// As a figure.
+    pub fn figure(self) -> Figure {
+        Figure::between(self.at_least_bytes, self.at_most_bytes)
+    }
+}
+
+/// Everything that a full statement is made from beside the readings of a summary.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FullReadings {
+    /// Where every page is, or why none was looked at.
+    pub walk: Reading<WalkReading>,
+    /// What moved while the readings were taken.
+    pub motion: MotionReading,
+}
+
+/// What moved between the first and the last reading of a statement.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MotionReading {
+    /// The kernel's figures at the first reading; those of the last are the statement's.
+    pub status_before: StatusReading,
+    /// Minor and major page faults of the process meanwhile.
+    pub faults: Reading<u64>,
+    /// What one fault can bring in: a page, or a huge page where these are given to everybody.
+    pub fault_bytes: u64,
+    /// Whether jemalloc's pages by state were the same at the last reading as at the first; `None` if nobody looked.
+    pub heap_still: Option<bool>,
+}
+
+impl MotionReading {
+    /// Nothing was watched, for one reason.
+    pub fn unread(why: &Why) -> Self {
+        Self { status_before: StatusReading::unread(why), faults: Err(why.clone()), fault_bytes: 0, heap_still: None }
+    }
+}
+
+/// Where every resident byte of the process was found.
+///
+/// The pages by kind sum to the same as everything else in here: heap, own tables, scratch, places, unattributed,
+/// unlisted and moved. The statement checks that and does not rely on it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WalkReading {
+    /// Who told which pages are resident, by name.
+    pub backend: Cow<'static, str>,
+    /// Resident anonymous pages.
+    pub anon: Resident,
+    /// Resident pages of files.
+    pub file: Resident,
+    /// Resident pages of shared memory.
+    pub shmem: Resident,
+    /// Pages mapped to the kernel's page of zeroes; `None` if the backend cannot tell, which makes `anon` an interval.
+    pub zero_bytes: Option<u64>,
+    /// Ranges whose file pages the backend could not count; `file` and `shmem` lack them.
+    pub unknown_file_bytes: u64,
+    /// jemalloc's memory; if it could not be walked its pages are among the unattributed.
+    pub heap: Reading<HeapReading>,
+    /// The ledger's own tables.
+    pub own_tables: Resident,
+    /// The buffers of the reading itself.
+    pub scratch: Resident,
+    /// What is not jemalloc's and has a name: lines of the section *outside*.
+    pub places: Vec<(LineId, Resident)>,
+    /// Resident ranges that no rule claims, by address.
+    pub unattributed: Vec<RangeReading>,
+    /// Resident bytes of further such ranges.
+    pub unlisted: Resident,
+    /// Resident pages whose extent changed at every try.
+    pub moved: Resident,
+}
+
+impl Default for WalkReading {
+    /// Nothing is resident, and the backend can tell.
+    fn default() -> Self {
+        let none = Resident::default();
+        Self {
+            backend: Cow::Borrowed(""),
+            anon: none,
+            file: none,
+            shmem: none,
+            zero_bytes: Some(0),
+            unknown_file_bytes: 0,
+            heap: Ok(HeapReading::default()),
+            own_tables: none,
+            scratch: none,
+            places: Vec::new(),
+            unattributed: Vec::new(),
+            unlisted: none,
+            moved: none,
+        }
+    }
+}
+
+/// A resident range that no rule claims.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub struct RangeReading {
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+    /// Resident bytes in it.
+    pub resident: Resident,
+}
+
+/// jemalloc's memory.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct HeapReading {
+    /// By index of the region.
+    pub regions: Vec<RegionPagesReading>,
+    /// Pages that no region was ever charged for: blocks that threads cache and never handed out, jemalloc's internal
+    /// blocks, and what passed the ledger by.
+    pub unowned: RegionPagesReading,
+    /// Allocated slots by small size class over all slabs: bytes of a slot, and how many. Counted apart from the
+    /// regions' own, which must sum to it.
+    pub slots: Vec<(u32, u64)>,
+    /// Resident bytes of slabs.
+    pub slabs: Resident,
+    /// Of that, free slots, and what a slab has beyond its slots.
+    pub free_slots: Resident,
+    /// Of that, in slabs in which several regions have allocated slots.
+    pub free_slots_shared: Resident,
+    /// Dirty extents.
+    pub dirty: FreeExtentsReading,
+    /// Muzzy extents.
+    pub muzzy: FreeExtentsReading,
+    /// Retained extents.
+    pub retained: FreeExtentsReading,
+    /// Address space of base blocks.
+    pub base_bytes: u64,
+    /// Resident bytes of them.
+    pub base: Resident,
+    /// The largest difference between the bytes of extents in one state of one arena, as walked, and jemalloc's count.
+    pub states_off_bytes: u64,
+}
+
+/// Pages of one region.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RegionPagesReading {
+    /// Allocated slots by small size class; classes without any may be left out.
+    pub small: Vec<SlotsReading>,
+    /// Usable bytes of large blocks, cached ones included, resident or not.
+    pub large_usable_bytes: u64,
+    /// Resident bytes of them.
+    pub large: Resident,
+    /// Resident bytes of their extents beyond.
+    pub large_pads: Resident,
+    /// Resident free slots of slabs in which no other region has allocated slots.
+    pub pinned_alone: Resident,
+    /// Resident free slots of slabs in which others have too; these overlap between regions.
+    pub pinned_shared: Resident,
+    /// Resident dirty pages whose last owner it was.
+    pub dirty: Resident,
+    /// The same, muzzy.
+    pub muzzy: Resident,
+    /// The same, retained.
+    pub retained: Resident,
+}
+
+/// Allocated slots of one class on pages of one region. jemalloc counts slots that threads cache as allocated.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub struct SlotsReading {
+    /// Bytes of a slot.
+    pub slot_bytes: u32,
+    /// How many.
+    pub slots: u64,
+    /// Resident bytes of them.
+    pub resident: Resident,
+}
+
+/// Extents that no block lies in.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub struct FreeExtentsReading {
+    /// Resident bytes.
+    pub resident: Resident,
+    /// Of that, pages on which blocks of several regions lay; the rest is with the regions.
+    pub mixed: Resident,
+}

@@ -1,0 +1,446 @@
+//! The arithmetic of a statement: the sum that must hold for all readings, and the lines that each reading moves.
+
+mod fixtures;
+
+use fixtures::pages::{self, exactly};
+use heapledger_statement::lines::{LINES, Role};
+use heapledger_statement::{
+    CheckId, Depth, Figure, Flow, FreeExtentsReading, FullReadings, HeapReading, LineId, Part, RangeReading, Readings,
+    RegionPagesReading, RegionReading, Resident, SlotsReading, Statement, WalkReading, Why,
+};
+use proptest::prelude::*;
+
+fn server() -> Statement {
+    let (readings, full) = pages::model_server();
+    Statement::from_readings(readings, full)
+}
+
+fn changed(change: impl FnOnce(&mut Readings, &mut FullReadings)) -> Statement {
+    let (mut readings, mut full) = pages::model_server();
+    change(&mut readings, &mut full);
+    Statement::from_readings(readings, full)
+}
+
+fn walk_of(full: &mut FullReadings) -> &mut WalkReading {
+    full.walk.as_mut().expect("the fixture has a walk")
+}
+
+fn heap_of(full: &mut FullReadings) -> &mut HeapReading {
+    walk_of(full).heap.as_mut().expect("the fixture has a heap")
+}
+
+fn sum(statement: &Statement) -> Figure {
+    let lines = statement.lines().iter().filter(|line| line.id.line().role == Role::Summand);
+    lines.map(|line| line.figure.clone()).sum::<Figure>() + statement.figure(LineId::Unexplained)
+}
+
+fn exact(statement: &Statement, id: LineId) -> i64 {
+    statement.figure(id).as_exact().unwrap_or_else(|| panic!("{} is {}", id.key(), statement.figure(id)))
+}
+
+#[test]
+fn every_line_of_the_table_is_stated() {
+    let stated: Vec<LineId> = server().lines().iter().map(|line| line.id).collect();
+    let table: Vec<LineId> = LINES.iter().map(|line| line.id).collect();
+    assert_eq!(stated, table);
+    assert!(LINES.iter().any(|line| line.depth == Depth::Full));
+}
+
+#[test]
+fn the_lines_and_unexplained_embrace_rss() {
+    for (readings, full) in [pages::model_server(), pages::unadmitted()] {
+        let statement = Statement::from_readings(readings, full);
+        let rss = exact(&statement, LineId::Rss);
+        assert!(sum(&statement).admits(rss), "{statement}");
+    }
+}
+
+#[test]
+fn parts_sum_to_their_line() {
+    let statement = server();
+    for line in statement.lines().iter().filter(|line| !line.parts.is_empty()) {
+        let parts: Figure = line.parts.iter().map(|part| part.figure.clone()).sum();
+        assert_eq!(parts, line.figure, "{}", line.id.key());
+    }
+    let regions: Figure = statement.regions().iter().filter_map(|region| region.resident.clone()).sum();
+    assert_eq!(regions, statement.figure(LineId::Live));
+    assert_eq!(statement.part(LineId::Dirty, "weights"), Some(Figure::Exact(308 << 20)));
+    assert_eq!(statement.part(LineId::FreeSlots, "tokenizer"), Some(Figure::Exact(91 << 20)));
+    assert_eq!(statement.part(LineId::FreeSlots, Part::SHARED), Some(Figure::Exact(70_480)));
+    assert_eq!(statement.part(LineId::Dirty, "no such region"), None);
+}
+
+#[test]
+fn unexplained_is_signed_and_never_clamped() {
+    let statement = changed(|readings, full| {
+        walk_of(full).unattributed.clear();
+        pages::settle(readings, full);
+        for counted in [&mut readings.status.rss_anon_bytes, &mut readings.status.rss_bytes] {
+            *counted.as_mut().expect("the fixture has it") -= 5 * 4096;
+        }
+    });
+    assert_eq!(exact(&statement, LineId::Unexplained), -5 * 4096);
+    assert_eq!(exact(&statement, LineId::CounterGap), -5 * 4096);
+    assert!(sum(&statement).admits(exact(&statement, LineId::Rss)));
+}
+
+#[test]
+fn what_passed_the_ledger_by_has_its_line_and_leaves_caches_and_regions_alone() {
+    const SMALL: u64 = 100 << 20;
+    const LARGE: u64 = 100 << 20;
+    let before = server();
+    let after = changed(|readings, full| {
+        let heap = heap_of(full);
+        let slots = SMALL / 1024;
+        heap.unowned.small.push(SlotsReading { slot_bytes: 1024, slots, resident: exactly(SMALL) });
+        heap.unowned.large_usable_bytes += LARGE;
+        heap.unowned.large.at_least_bytes += LARGE;
+        heap.unowned.large.at_most_bytes += LARGE;
+        pages::settle_heap(readings, heap_of(full));
+        pages::settle(readings, full);
+    });
+    assert_eq!(exact(&after, LineId::PastAllocated), (SMALL + LARGE) as i64);
+    // The fixture has 16 KiB of internal blocks and a page of slots that are not resident, which may be anybody's.
+    let past = after.figure(LineId::PastLedger);
+    assert!(past.admits((SMALL + LARGE) as i64), "{past}");
+    assert!(past.low().is_some_and(|low| low >= (SMALL + LARGE) as i64 - 20_480), "{past}");
+    // All that jemalloc says it caches and holds for itself.
+    let cached = 20 * 48 + 6 * 16 + 2 * 64 + 114_688;
+    assert!(after.figure(LineId::ThreadCaches).high().is_some_and(|high| high <= cached));
+    assert_eq!(after.figure(LineId::Live), before.figure(LineId::Live));
+}
+
+#[test]
+fn a_region_that_came_while_pages_were_read_is_nobodys() {
+    let statement = changed(|_, full| {
+        heap_of(full).regions.push(RegionPagesReading { dirty: exactly(4096), ..RegionPagesReading::default() })
+    });
+    assert_eq!(statement.part(LineId::Dirty, Part::NOBODY), Some(Figure::Exact(8192)));
+}
+
+#[test]
+fn where_the_kernel_does_not_split_rss_the_gap_is_stated_in_sum() {
+    let statement = changed(|readings, _| {
+        for kind in [
+            &mut readings.status.rss_anon_bytes,
+            &mut readings.status.rss_file_bytes,
+            &mut readings.status.rss_shmem_bytes,
+        ] {
+            *kind = Err(Why::new("no such field", "use Linux 4.5 or newer"));
+        }
+    });
+    assert_eq!(exact(&statement, LineId::CounterGap), 3 * 4096);
+    assert!(statement.part(LineId::CounterGap, "anon").is_some_and(|figure| figure.is_unknown()));
+}
+
+#[test]
+fn skew_is_what_was_faulted_and_what_the_counters_changed_by() {
+    let statement = changed(|readings, full| {
+        full.motion.faults = Ok(3);
+        full.motion.status_before.rss_anon_bytes = readings.status.rss_anon_bytes.clone().map(|bytes| bytes + 8192);
+        full.motion.status_before.rss_file_bytes = readings.status.rss_file_bytes.clone().map(|bytes| bytes - 4096);
+    });
+    assert_eq!(statement.skew(), &Figure::Exact(3 * 4096 + 8192 + 4096));
+}
+
+/// A change to the readings, and the check that must notice.
+type Mutant = (CheckId, fn(&mut Readings, &mut FullReadings));
+
+#[test]
+fn every_defect_of_a_walk_fails_a_named_check() {
+    let mutants: [Mutant; 9] = [
+        // A slab is skipped.
+        (CheckId::Allocated, |readings, full| {
+            heap_of(full).regions[5].large_usable_bytes -= 1 << 20;
+            heap_of(full).regions[5].large = exactly(599 << 20);
+            pages::settle(readings, full);
+        }),
+        (CheckId::ExtentStates, |_, full| heap_of(full).states_off_bytes = 4096),
+        (CheckId::BaseBlocks, |_, full| heap_of(full).base_bytes -= 2 << 20),
+        // A range is skipped.
+        (CheckId::KernelAnon, |_, full| {
+            walk_of(full).anon = exactly(walk_of(full).anon.at_most_bytes - (5 << 20));
+            walk_of(full).unattributed.pop();
+        }),
+        (CheckId::KernelFile, |_, full| {
+            walk_of(full).file = exactly(4096);
+            walk_of(full).places.retain(|(place, _)| *place != LineId::FilePages);
+        }),
+        // A page is put on two lines.
+        (CheckId::PagesSum, |_, full| walk_of(full).own_tables = exactly(2_543_616 + 4096)),
+        // The tags of a region are shifted.
+        (CheckId::LiveHasPages, |_, full| heap_of(full).regions.swap(3, 5)),
+        (CheckId::Slabs, |_, full| heap_of(full).free_slots = exactly(0)),
+        (CheckId::LastOwners, |_, full| heap_of(full).regions[3].dirty = exactly(0)),
+    ];
+    let failed = |statement: &Statement| -> Vec<CheckId> {
+        statement.checks().iter().filter(|check| check.holds() == Some(false)).map(|check| check.id).collect()
+    };
+    assert_eq!(failed(&server()), []);
+    for (expected, mutate) in mutants {
+        let statement = changed(mutate);
+        let failed = failed(&statement);
+        assert!(failed.contains(&expected), "{expected:?}: {failed:?}");
+        assert!(
+            statement.doubts().iter().any(|doubt| doubt.key == "check_failed" && doubt.says.contains(expected.key()))
+        );
+    }
+}
+
+#[test]
+fn with_traffic_sources_of_other_moments_are_not_judged() {
+    let statement = changed(|readings, full| {
+        readings.traffic_bytes = Some(Flow::new(64, 0));
+        heap_of(full).states_off_bytes = 4096;
+    });
+    let check = statement.checks().iter().find(|check| check.id == CheckId::ExtentStates).expect("it is there");
+    assert_eq!(check.holds(), None);
+    assert!(!statement.doubts().iter().any(|doubt| doubt.key == "check_failed"));
+}
+
+/// Adds a page, or bytes, to one reading; the kinds and the kernel's counters follow.
+type Change = fn(&mut Readings, &mut FullReadings);
+
+fn add(resident: &mut Resident, bytes: u64) {
+    resident.at_least_bytes += bytes;
+    resident.at_most_bytes += bytes;
+}
+
+const PAGE: u64 = 4096;
+
+#[test]
+fn a_page_more_in_one_reading_moves_that_line_and_rss_and_no_other() {
+    use LineId::{
+        Base, Dirty, FilePages, FreeSlots, LargePads, Live, Moved, Muzzy, OwnTables, RetainedResident, Scratch,
+        SharedMemory, SlabsResident, ThreadStacks, Unattributed, Unexplained, Untouched,
+    };
+    let changes: [(&[LineId], Change); 14] = [
+        (&[OwnTables], |_, full| add(&mut walk_of(full).own_tables, PAGE)),
+        (&[Scratch], |_, full| add(&mut walk_of(full).scratch, PAGE)),
+        (&[Moved], |_, full| add(&mut walk_of(full).moved, PAGE)),
+        (&[Unexplained, Unattributed], |_, full| add(&mut walk_of(full).unlisted, PAGE)),
+        (&[Unexplained, Unattributed], |_, full| add(&mut walk_of(full).unattributed[0].resident, PAGE)),
+        (&[ThreadStacks], |_, full| walk_of(full).places.push((ThreadStacks, exactly(PAGE)))),
+        (&[FilePages], |_, full| walk_of(full).places.push((FilePages, exactly(PAGE)))),
+        (&[SharedMemory], |_, full| walk_of(full).places.push((SharedMemory, exactly(PAGE)))),
+        (&[Base], |_, full| add(&mut heap_of(full).base, PAGE)),
+        (&[LargePads], |_, full| add(&mut heap_of(full).regions[3].large_pads, PAGE)),
+        (&[Live, Untouched], |_, full| add(&mut heap_of(full).regions[5].large, PAGE)),
+        (&[Dirty], |_, full| add(&mut heap_of(full).regions[4].dirty, PAGE)),
+        (&[Muzzy], |_, full| add(&mut heap_of(full).muzzy.mixed, PAGE)),
+        (&[FreeSlots, SlabsResident], |_, full| add(&mut heap_of(full).free_slots, PAGE)),
+    ];
+    let before = changed(settle_all);
+    for (expected, change) in changes {
+        let after = changed(|readings, full| {
+            change(readings, full);
+            settle_all(readings, full);
+        });
+        let moved: Vec<LineId> = before
+            .lines()
+            .iter()
+            .zip(after.lines())
+            .filter(|(before, after)| before.figure != after.figure)
+            .map(|(before, _)| before.id)
+            .filter(|id| ![LineId::Rss, LineId::RssAnon, LineId::RssFile, LineId::RssShmem].contains(id))
+            .collect();
+        assert_eq!(moved, expected);
+        assert_eq!(exact(&after, LineId::Rss) - exact(&before, LineId::Rss), PAGE as i64);
+    }
+    let retained = changed(|readings, full| {
+        add(&mut heap_of(full).retained.mixed, PAGE);
+        settle_all(readings, full);
+    });
+    assert_eq!(exact(&retained, RetainedResident), PAGE as i64);
+    assert_eq!(exact(&retained, LineId::Retained), (512 << 20) - PAGE as i64, "what is resident is not outside RSS");
+}
+
+fn settle_all(readings: &mut Readings, full: &mut FullReadings) {
+    pages::settle_heap(readings, heap_of(full));
+    pages::settle(readings, full);
+}
+
+prop_compose! {
+    fn resident(most: u64)(bytes in 0..=most, doubt in prop_oneof![4 => Just(0_u64), 1 => 0..=most]) -> Resident {
+        Resident { at_least_bytes: bytes - bytes.min(doubt), at_most_bytes: bytes }
+    }
+}
+
+prop_compose! {
+    /// Slots of a class, of which some live, some are cached, and some are not in memory. The counters may be of
+    /// another moment.
+    fn class(slot_bytes: u32)(
+        slots in 0_u64..50,
+        live in 0_u64..60,
+        gone in prop_oneof![2 => Just(0_u64), 1 => 0_u64..3000],
+        doubt in prop_oneof![4 => Just(0_u64), 1 => 0_u64..3000],
+    ) -> (SlotsReading, (u32, Flow)) {
+        let all = slots * u64::from(slot_bytes);
+        let at_most_bytes = all - all.min(gone);
+        let resident = Resident { at_least_bytes: at_most_bytes - at_most_bytes.min(doubt), at_most_bytes };
+        (SlotsReading { slot_bytes, slots, resident }, (slot_bytes, Flow::new(live + 7, 7)))
+    }
+}
+
+prop_compose! {
+    fn any_region()(
+        classes in (class(16), class(64), class(1024)),
+        large in resident(1 << 22),
+        beyond in 0_u64..1 << 20,
+        live in 0_u64..1 << 23,
+        pads in resident(8192),
+        alone in resident(1 << 16),
+        states in (resident(1 << 20), resident(1 << 14), resident(1 << 12)),
+    ) -> (RegionReading, RegionPagesReading) {
+        let (small, counts): (Vec<_>, Vec<_>) = [classes.0, classes.1, classes.2].into_iter().unzip();
+        let counters = RegionReading {
+            classes: counts,
+            large_usable_bytes: Flow::new(live, 0),
+            ..RegionReading::default()
+        };
+        let pages = RegionPagesReading {
+            small,
+            large_usable_bytes: large.at_most_bytes + beyond,
+            large,
+            large_pads: pads,
+            pinned_alone: alone,
+            dirty: states.0,
+            muzzy: states.1,
+            retained: states.2,
+            ..RegionPagesReading::default()
+        };
+        (counters, pages)
+    }
+}
+
+prop_compose! {
+    fn any_world()(
+        regions in prop::collection::vec(any_region(), 1..6),
+        unowned in any_region(),
+        places in prop::collection::vec((0_usize..11, resident(1 << 20)), 0..6),
+        ranges in prop::collection::vec(resident(1 << 16), 0..4),
+        others in (resident(1 << 20), resident(1 << 20), resident(1 << 16), resident(1 << 12), resident(1 << 12)),
+        stats in (0_u64..1 << 24, 0_u64..1 << 20, -20_i64..20),
+        unknown_zero in any::<bool>(),
+    ) -> (Readings, FullReadings) {
+        let outside: Vec<LineId> = LINES
+            .iter()
+            .filter(|line| line.section == heapledger_statement::lines::Section::Outside)
+            .map(|line| line.id)
+            .collect();
+        let mut readings = fixtures::model_server();
+        let (counters, pages): (Vec<_>, Vec<_>) = regions.into_iter().unzip();
+        readings.regions = counters.into_iter().enumerate().map(|(index, region)| RegionReading { index, ..region }).collect();
+        let mut heap = HeapReading {
+            free_slots: pages.iter().map(|pages| pages.pinned_alone).chain([others.4]).fold(exactly(0), |mut sum, more| {
+                sum.at_least_bytes += more.at_least_bytes;
+                sum.at_most_bytes += more.at_most_bytes;
+                sum
+            }),
+            free_slots_shared: others.4,
+            regions: pages,
+            unowned: unowned.1,
+            dirty: FreeExtentsReading { mixed: others.3, ..FreeExtentsReading::default() },
+            base: others.0,
+            ..HeapReading::default()
+        };
+        pages::settle_heap(&mut readings, &mut heap);
+        let jemalloc = readings.jemalloc.as_mut().expect("the fixture has statistics");
+        jemalloc.allocated_bytes = stats.0;
+        jemalloc.tcache_bytes = stats.1;
+        let walk = WalkReading {
+            backend: "a made-up kernel".into(),
+            zero_bytes: (!unknown_zero).then_some(0),
+            heap: Ok(heap),
+            own_tables: others.1,
+            scratch: others.2,
+            places: places.into_iter().map(|(place, resident)| (outside[place], resident)).collect(),
+            unattributed: ranges.iter().map(|resident| RangeReading { start: 0, end: 0, resident: *resident }).collect(),
+            ..WalkReading::default()
+        };
+        let mut full = FullReadings { walk: Ok(walk), motion: pages::still(&readings) };
+        pages::settle(&mut readings, &mut full);
+        // The kernel counted more or less than was found.
+        for counted in [&mut readings.status.rss_anon_bytes, &mut readings.status.rss_bytes] {
+            let counted = counted.as_mut().expect("the fixture has it");
+            *counted = counted.saturating_add_signed(stats.2 * 4096);
+        }
+        (readings, full)
+    }
+}
+
+proptest! {
+    #[test]
+    fn rss_lies_between_the_sums_of_the_ends_whatever_was_read((readings, full) in any_world()) {
+        let statement = Statement::from_readings(readings, full);
+        let rss = exact(&statement, LineId::Rss);
+        let lines: Figure = statement
+            .lines()
+            .iter()
+            .filter(|line| line.id.line().role == Role::Summand)
+            .map(|line| line.figure.clone())
+            .sum();
+        let (low, high) = lines.ends().expect("every line is known");
+        let (least, most) = statement.figure(LineId::Unexplained).ends().expect("it is known");
+        prop_assert!(low + least <= rss && rss <= high + most, "{low} + {least} <= {rss} <= {high} + {most}");
+    }
+
+    #[test]
+    fn what_is_resident_throughout_is_exact_and_sums_to_the_byte((mut readings, mut full) in any_world()) {
+        let heap = heap_of(&mut full);
+        for (region, pages) in readings.regions.iter_mut().zip(&mut heap.regions) {
+            pages.large = exactly(pages.large_usable_bytes);
+            // No more lives than is allocated, as in a quiet process.
+            region.large_usable_bytes = Flow::new(region.large_usable_bytes.allocated.min(pages.large_usable_bytes), 0);
+            for (class, (_, count)) in pages.small.iter_mut().zip(&mut region.classes) {
+                class.resident = exactly(class.slots * u64::from(class.slot_bytes));
+                *count = Flow::new(class.slots.min(count.live() as u64), 0);
+            }
+        }
+        let ends = |resident: &mut Resident| resident.at_least_bytes = resident.at_most_bytes;
+        for pages in heap.regions.iter_mut().chain([&mut heap.unowned]) {
+            pages.large_usable_bytes = pages.large.at_most_bytes;
+            for resident in
+                [&mut pages.large, &mut pages.large_pads, &mut pages.dirty, &mut pages.muzzy, &mut pages.retained]
+            {
+                ends(resident);
+            }
+            for class in &mut pages.small {
+                class.resident = exactly(class.slots * u64::from(class.slot_bytes));
+            }
+        }
+        for resident in [&mut heap.free_slots, &mut heap.dirty.mixed, &mut heap.base] {
+            ends(resident);
+        }
+        pages::settle_heap(&mut readings, heap_of(&mut full));
+        // Everything that is not live is cached.
+        let live: i64 = readings
+            .regions
+            .iter()
+            .map(|region| {
+                let small: i64 =
+                    region.classes.iter().map(|(bytes, count)| i64::from(*bytes) * count.live()).sum();
+                small + region.large_usable_bytes.live()
+            })
+            .sum();
+        let jemalloc = readings.jemalloc.as_mut().expect("the fixture has statistics");
+        let cached = jemalloc.allocated_bytes - live as u64;
+        (jemalloc.tcache_bytes, jemalloc.tcache_stashed_bytes, jemalloc.internal_bytes) = (cached, 0, 0);
+        let walk = walk_of(&mut full);
+        walk.unattributed.iter_mut().for_each(|range| ends(&mut range.resident));
+        walk.places.iter_mut().for_each(|(_, resident)| ends(resident));
+        for resident in [&mut walk.own_tables, &mut walk.scratch] {
+            ends(resident);
+        }
+        pages::settle(&mut readings, &mut full);
+        let statement = Statement::from_readings(readings, full);
+        prop_assert_eq!(sum(&statement), statement.figure(LineId::Rss));
+        prop_assert_eq!(statement.figure(LineId::ThreadCaches), Figure::exact(cached));
+        prop_assert_eq!(statement.figure(LineId::PastLedger), Figure::Exact(0));
+        prop_assert_eq!(statement.figure(LineId::CounterGap), Figure::Exact(0));
+        for id in [CheckId::PagesSum, CheckId::Allocated, CheckId::Caches, CheckId::LiveHasPages, CheckId::Slabs] {
+            let check = statement.checks().iter().find(|check| check.id == id).expect("it is there");
+            prop_assert_eq!(check.holds(), Some(true), "{:?}", check);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The walk over all pages, and its result in the words of a statement.
+
+mod convert;
+
+use std::sync::Mutex;
+
+use heapledger_alloc::{PageWord, page_word};
+use heapledger_probe::attribute::{Owners, PageOwner};
+use heapledger_probe::{ReadError, Walker};
+use heapledger_statement::{Reading, WalkReading};
+
+use crate::readings::reading;
+
+/// Between statements the walker keeps its buffers. It is taken out by whoever has the turn and put back afterwards, so
+/// the lock is held for a few instructions; a forked child that finds it held all the same makes a walker of its own.
+static KEPT: Mutex<Option<Walker>> = Mutex::new(None);
+
+/// A walker, or why there is none, and how its last walk went.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    walker: Result<Walker, ReadError>,
+    walked: Result<(), ReadError>,
+}
+
+impl Pages {
+    /// Gets the buffers ready for so many regions and tables. Allocates.
+    pub(crate) fn prepare(regions: usize, tables: usize) -> Self {
+        let kept = KEPT.try_lock().ok().and_then(|mut kept| kept.take());
+        let mut walker = kept.map_or_else(Walker::new, Ok);
+        let walked = walker.as_mut().map_err(|error| *error).and_then(|walker| walker.prepare(regions, tables));
+        Self { walker, walked }
+    }
+
+    /// Looks at every page. Allocates nothing on the heap.
+    pub(crate) fn walk(&mut self, tables: &[(usize, usize)]) {
+        if let Ok(walker) = &mut self.walker {
+            self.walked = walker.walk(&OwnerMap, tables);
+        }
+    }
+
+    /// What the last walk found. Allocates.
+    pub(crate) fn reading(&self) -> Reading<WalkReading> {
+        let walker = reading(self.walker.as_ref().map_err(|error| *error))?;
+        reading(self.walked)?;
+        Ok(convert::walk(&walker.result()))
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let none = Err(ReadError::NotLinux);
+        if let (Ok(walker), Ok(mut kept)) = (std::mem::replace(&mut self.walker, none), KEPT.try_lock()) {
+            *kept = Some(walker);
+        }
+    }
+}
+
+/// The ledger's owner map.
+struct OwnerMap;
+
+impl Owners for OwnerMap {
+    type Page = PageWord;
+
+    fn page(&self, address: usize) -> PageWord {
+        page_word(address)
+    }
+
+    fn start_owner(&self, page: PageWord) -> PageOwner {
+        if page.is_mixed() { PageOwner::Mixed } else { page.start_owner().map_or(PageOwner::Nobody, PageOwner::Region) }
+    }
+
+    fn last_owner(&self, page: PageWord) -> PageOwner {
+        match page.owner() {
+            heapledger_alloc::PageOwner::Unknown => PageOwner::Nobody,
+            heapledger_alloc::PageOwner::Region(region) => PageOwner::Region(region),
+            heapledger_alloc::PageOwner::Mixed => PageOwner::Mixed,
+        }
+    }
+
+    fn slot_owner(&self, page: PageWord, class: usize, offset: usize) -> Option<usize> {
+        page.slot_owner(class, offset)
+    }
+}
