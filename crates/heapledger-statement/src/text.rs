@@ -12,7 +12,7 @@ use crate::view::View;
 use crate::{Depth, Figure, LineId, RegionFigures, SettingId, Summary, Why};
 
 use row::{Row, wrapped};
-use words::{escaped, shortened};
+use words::{columns, escaped, shortened};
 
 /// Regions beyond this many are summed up in one row; the JSON has them all.
 const REGIONS_SHOWN: usize = 24;
@@ -23,7 +23,7 @@ const NAME_COLUMNS: usize = 28;
 impl fmt::Display for Summary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Text::of(self.into());
-        text.head(out, "summary", |nanoseconds| format!("read in {} us", nanoseconds / 1000), "")?;
+        text.head(out, "summary", |nanoseconds| format!("read in {} us", nanoseconds / 1000), None)?;
         text.kernel(out)?;
         writeln!(out, "  {}", Section::InUse.title_in(Depth::Quick))?;
         text.regions(out)?;
@@ -54,20 +54,24 @@ impl<'a> Text<'a> {
         out: &mut fmt::Formatter<'_>,
         what: &str,
         cost: impl FnOnce(u64) -> String,
-        more: &str,
+        more: Option<String>,
     ) -> fmt::Result {
-        let mut head = format!("heapledger {what}");
-        if let Some(pid) = self.of.pid {
-            head.push_str(&format!("   pid {pid}"));
+        let words = [
+            self.of.pid.map(|pid| format!("pid {pid}")),
+            self.of.stage.map(|stage| format!("stage {}", shortened(&escaped(stage), NAME_COLUMNS))),
+            self.of.cost_ns.map(cost),
+            more,
+        ];
+        let mut line = format!("heapledger {what}");
+        for word in words.into_iter().flatten() {
+            if columns(&line) + 3 + columns(&word) > row::COLUMNS {
+                writeln!(out, "{line}")?;
+                line = format!("  {word}");
+            } else {
+                line.push_str(&format!("   {word}"));
+            }
         }
-        if let Some(stage) = self.of.stage {
-            head.push_str(&format!("   stage {}", shortened(&escaped(stage), NAME_COLUMNS)));
-        }
-        if let Some(nanoseconds) = self.of.cost_ns {
-            head.push_str(&format!("   {}", cost(nanoseconds)));
-        }
-        head.push_str(more);
-        wrapped(out, &head, "  ")
+        writeln!(out, "{line}")
     }
 
     /// The mark of a figure: empty, or where the reason for not knowing it is printed.

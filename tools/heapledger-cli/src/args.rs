@@ -26,7 +26,7 @@ const AFTER_HELP: &str = "Exit codes: 0 all went well; 1 a failure, named on std
 /// One subcommand per thing to show.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start a model server and print a memory summary after each of its stages
+    /// Start a model server and print a statement of its memory after each of its stages
     #[command(long_about = DEMO_ABOUT)]
     Demo(DemoArgs),
     /// The other end of the demo's pipe; not for people.
@@ -34,7 +34,7 @@ pub enum Command {
     Device,
 }
 
-const DEMO_ABOUT: &str = "Start a model server and print a memory summary after each of its stages.\n\n\
+const DEMO_ABOUT: &str = "Start a model server and print a statement of its memory after each of its stages.\n\n\
     It reads a safetensors file into region `weights`, builds a tokenizer, hands the weights to a device (a child \
     process that keeps them and answers with a checksum), frees them, allocates a KV cache, and serves requests, each in a \
     region of its own. After each stage it compares what the ledger says with what arithmetic says, to the byte, and fails \

@@ -11,6 +11,9 @@ const STAGES: [&str; 9] =
 /// A model of a few sizes: below a page, of a slab, not a multiple of anything, and beyond jemalloc's oversize threshold.
 const TENSOR_BYTES: [usize; 6] = [1, 100, 14_336, 1_000_003, 0, 9 << 20];
 
+/// What may be without a name: pieces of the dynamic linker.
+const UNATTRIBUTED_AT_MOST: i64 = 64 << 10;
+
 /// Writes it with the safetensors crate, not with the demo's own writer; returns its path and the sum of its tensors.
 fn model(place: &tempfile::TempDir) -> (String, u64) {
     let data: Vec<Vec<u8>> = TENSOR_BYTES.iter().map(|&bytes| vec![5; bytes]).collect();
@@ -39,7 +42,18 @@ fn stage_names(lines: &[Value]) -> Vec<&str> {
 /// Live bytes of a region in one stage's object; `None` if it is not in it.
 fn live_bytes(line: &Value, region: &str) -> Option<u64> {
     let live = line["lines"].as_array().unwrap().iter().find(|line| line["id"] == "live").unwrap();
-    live["parts"].as_array().unwrap().iter().find(|part| part["id"] == region)?["bytes"].as_u64()
+    live["parts"].as_array().unwrap().iter().find(|part| part["id"] == region)?["requested_bytes"].as_u64()
+}
+
+/// The two ends of a figure, both the same where it is exact.
+fn ends(figure: &Value) -> (i64, i64) {
+    let end = |name: &str| figure["bytes"].as_i64().or(figure[name].as_i64()).unwrap_or_else(|| panic!("{figure}"));
+    (end("at_least"), end("at_most"))
+}
+
+/// Whether this kernel tells every page: others leave intervals where exact figures are expected here.
+fn tells_all(line: &Value) -> bool {
+    line["pages_by"] == "PAGEMAP_SCAN"
 }
 
 #[test]
@@ -59,8 +73,31 @@ fn json_is_one_object_per_stage_and_nothing_else() {
     let lines = json_lines(&["demo", "--size", "4MiB", "--json"]);
     assert_eq!(stage_names(&lines), STAGES);
     for line in &lines {
-        assert_eq!((&line["schema"], &line["depth"]), (&Value::from(1), &Value::from("quick")));
+        assert_eq!((&line["schema"], &line["depth"]), (&Value::from(1), &Value::from("full")));
         assert!(line["rss_bytes"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn every_stage_sums_to_rss() {
+    for line in json_lines(&["demo", "--size", "16MiB", "--json"]) {
+        let rss = line["rss_bytes"].as_i64().unwrap();
+        let unexplained = line["unexplained_bytes"].as_i64().unwrap_or_else(|| panic!("{line}"));
+        let (mut low, mut high) = (unexplained, unexplained);
+        for one in line["lines"].as_array().unwrap() {
+            let (least, most) = ends(one);
+            (low, high) = (low + least, high + most);
+        }
+        assert!(low <= rss && rss <= high, "{low} <= {rss} <= {high}: {line}");
+        if tells_all(&line) {
+            let skew = line["skew_bytes"].as_i64().unwrap();
+            let gap = line["counter_gap_bytes"].as_i64().unwrap();
+            assert!(gap.abs() <= skew, "gap {gap}, skew {skew}: {line}");
+            assert!(line["unattributed_bytes"].as_i64().unwrap() <= UNATTRIBUTED_AT_MOST, "{line}");
+            for check in line["checks"].as_array().unwrap() {
+                assert_ne!(check["holds"], false, "{check}: {line}");
+            }
+        }
     }
 }
 
@@ -91,7 +128,7 @@ fn any_number_of_requests_is_served_and_their_regions_end() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|part| part["id"].as_str().unwrap().starts_with("request") && part["bytes"] != 0);
+            .filter(|part| part["id"].as_str().unwrap().starts_with("request") && part["requested_bytes"] != 0);
         assert_eq!(requests_live.count(), 0, "{serve}");
     }
 }

@@ -16,10 +16,10 @@ impl fmt::Display for Statement {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Text::of(self.into());
         let skew = match self.skew.as_exact() {
-            Some(bytes) => format!("   skew {bytes} B"),
-            None => format!("   skew {}{}", self.skew.mib(), text.mark(&self.skew)),
+            Some(bytes) => format!("skew {bytes} B"),
+            None => format!("skew {}{}", self.skew.mib(), text.mark(&self.skew)),
         };
-        text.head(out, "statement", |nanoseconds| format!("read in {}", milliseconds(nanoseconds)), &skew)?;
+        text.head(out, "statement", |nanoseconds| format!("read in {}", milliseconds(nanoseconds)), Some(skew))?;
         text.total(out, LineId::Rss, 2)?;
         writeln!(out, "  {}", Section::InUse.title())?;
         text.regions(out)?;

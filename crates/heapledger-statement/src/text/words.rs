@@ -17,8 +17,10 @@ pub(super) fn biggest(parts: &[Part], before: &str, after: &str) -> String {
         return String::new();
     }
     let named = if shown.len() > PARTS_NAMED + 1 { PARTS_NAMED } else { shown.len() };
-    let name = |part: &Part| {
-        shortened(&escaped(part.name.strip_prefix('~').filter(|_| is_ours(part)).unwrap_or(&part.name)), PART_COLUMNS)
+    let name = |part: &Part| match &*part.name {
+        Part::SHARED | Part::MIXED => "several regions".to_owned(),
+        Part::NOBODY => "nobody".to_owned(),
+        region => shortened(&escaped(region), PART_COLUMNS),
     };
     let mut words: Vec<String> = shown[..named].iter().map(|(part, mib)| format!("{} {mib}", name(part))).collect();
     let rest: Figure = shown[named..].iter().map(|(part, _)| part.figure.clone()).sum();
@@ -30,11 +32,6 @@ pub(super) fn biggest(parts: &[Part], before: &str, after: &str) -> String {
 
 /// The widest name of a part.
 const PART_COLUMNS: usize = 24;
-
-/// Whether it is no region but one of the parts that the ledger names.
-fn is_ours(part: &Part) -> bool {
-    [Part::SHARED, Part::MIXED, Part::NOBODY].contains(&&*part.name)
-}
 
 /// The name with every character escaped that a terminal would obey or hide: control characters, and marks that change
 /// the direction of writing.

@@ -52,9 +52,9 @@ pub enum DemoError {
     /// Stdout cannot be written.
     #[error("cannot write to stdout: {0}; if it goes to a file, make room on its disk")]
     Stdout(std::io::Error),
-    /// No summary could be taken.
-    #[error("no summary after stage {stage}: {source}")]
-    Summary {
+    /// No statement could be taken.
+    #[error("no statement after stage {stage}: {source}")]
+    Statement {
         /// After which stage.
         stage: &'static str,
         /// What the library said.

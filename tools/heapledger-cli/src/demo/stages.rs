@@ -1,4 +1,4 @@
-//! Reports each stage: the library's summary, and the truth of arithmetic beside what the ledger measured.
+//! Reports each stage: the library's statement, and the truth of arithmetic beside what the ledger measured.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -79,22 +79,23 @@ impl Stages {
         self.notes.push(note);
     }
 
-    /// Takes a summary, prints it with the stage's name, and compares each truth with what the ledger says.
+    /// Takes a statement, prints it with the stage's name, and compares each truth with what the ledger says.
     ///
     /// # Errors
-    /// Stdout failed, no summary could be taken, or a truth does not hold. The stage is printed before a truth is judged.
+    /// Stdout failed, no statement could be taken, or a truth does not hold. The stage is printed before a truth is judged.
     pub fn report(&mut self, stage: &'static str, truths: &[Truth]) -> Result<(), DemoError> {
         let elapsed_s = self.started.elapsed().as_secs_f64();
         let live = heapledger::live();
-        let summary = heapledger::quick().map_err(|source| DemoError::Summary { stage, source })?.with_stage(stage);
+        let statement =
+            heapledger::statement().map_err(|source| DemoError::Statement { stage, source })?.with_stage(stage);
         let measured: Vec<i64> = truths.iter().map(|truth| live_bytes(&live, truth.region)).collect();
 
         let mut text = String::new();
         if self.json {
-            text = summary.to_json();
+            text = statement.to_json();
             text.push('\n');
         } else {
-            text.push_str(&format!("== {stage}, {elapsed_s:.2} s after the start ==\n{summary}"));
+            text.push_str(&format!("== {stage}, {elapsed_s:.2} s after the start ==\n{statement}"));
             for note in self.notes.drain(..) {
                 let _ = writeln!(text, "  {note}");
             }
