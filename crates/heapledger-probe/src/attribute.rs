@@ -7,6 +7,7 @@
 //! A walk goes from low to high addresses in windows, so that it needs no room for all pages and extents at once:
 //! [`Sheet::add`] takes one window after the other.
 
+mod checks;
 mod runs;
 mod slab;
 mod sweep;
@@ -16,6 +17,7 @@ mod world;
 /// How many small size classes jemalloc has with 4 KiB pages.
 pub const CLASSES: usize = 36;
 
+pub use checks::{Check, Facts, Failed, LiveBlocks};
 pub(crate) use slab::SLAB_PAGES_MAX;
 pub use sweep::{Sheet, Totals};
 pub use walk::{

@@ -187,6 +187,10 @@ impl Walker {
         self.by_arena.fill([0; 4]);
         self.counted.fill([0; 4]);
         let Ok((_, arenas)) = &self.jemalloc else { return };
+        for (class, place) in self.by_class.iter_mut().enumerate() {
+            let (slabs, slots) = arenas.slabs(class).unwrap_or_default();
+            (place.counted_slabs, place.counted_slots) = (slabs, slots);
+        }
         // The index behind the last arena stands for all of them together.
         let arenas_at_most = Arenas::count().unwrap_or_default();
         let places = self.counted.iter_mut().enumerate().take(arenas_at_most);

@@ -164,6 +164,10 @@ pub struct ClassPages {
     pub free_slots: u64,
     /// Resident bytes of the free slots.
     pub free_resident: Residency,
+    /// How many slabs jemalloc counts, as of the last refresh (`curslabs` of the bin, all arenas).
+    pub counted_slabs: u64,
+    /// How many slots in use jemalloc counts (`curregs`).
+    pub counted_slots: u64,
 }
 
 /// Slabs of all classes.

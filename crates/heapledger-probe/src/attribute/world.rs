@@ -149,6 +149,10 @@ impl Classes {
         if let Some(pad) = self.large_pad_bytes {
             return extent_bytes.checked_sub(pad).unwrap_or(extent_bytes);
         }
+        // jemalloc's profiler puts small blocks that it samples into extents of their own.
+        if let Some(small) = self.slot_bytes.get(usize::from(szind)) {
+            return *small as usize;
+        }
         // The first large class, 16 KiB, is the last of its doubling.
         let above = usize::from(szind).checked_sub(CLASSES).map_or(0, |above| above + 3);
         let (doublings, step) = (above / 4, above % 4);

@@ -55,6 +55,30 @@ impl Indexed {
 pub(crate) struct Arenas {
     pages: [Indexed; 3],
     retained: Indexed,
+    slabs: Bin,
+    slots: Bin,
+}
+
+/// A key of all arenas' bins, with the class in its fifth place.
+#[derive(Copy, Clone, Debug)]
+struct Bin {
+    key: &'static CStr,
+    mib: [usize; 6],
+}
+
+impl Bin {
+    fn new(key: &'static CStr) -> Result<Self, ReadError> {
+        let mut mib = [0; 6];
+        raw::name_to_mib(key.to_bytes_with_nul(), &mut mib).map_err(|_| error(key))?;
+        Ok(Self { key, mib })
+    }
+
+    fn read(&self, class: usize) -> Result<u64, ReadError> {
+        let mut mib = self.mib;
+        mib[4] = class;
+        // SAFETY: numbers of slabs and of slots are of type size_t, for which every bit pattern is a usize.
+        unsafe { raw::read_mib::<usize>(&mib) }.map(|count| count as u64).map_err(|_| error(self.key))
+    }
 }
 
 impl Arenas {
@@ -66,6 +90,8 @@ impl Arenas {
                 Indexed::new(c"stats.arenas.0.pmuzzy")?,
             ],
             retained: Indexed::new(c"stats.arenas.0.retained")?,
+            slabs: Bin::new(c"stats.arenas.4096.bins.0.curslabs")?,
+            slots: Bin::new(c"stats.arenas.4096.bins.0.curregs")?,
         })
     }
 
@@ -78,6 +104,11 @@ impl Arenas {
     /// Whether an arena exists.
     pub(crate) fn exists(index: usize) -> bool {
         u32::try_from(index).is_ok_and(|index| Jemalloc.arena_initialized(index).unwrap_or(false))
+    }
+
+    /// Slabs of a class, and slots in use, in all arenas, as of the last refresh.
+    pub(crate) fn slabs(&self, class: usize) -> Result<(u64, u64), ReadError> {
+        Ok((self.slabs.read(class)?, self.slots.read(class)?))
     }
 
     /// Bytes of active, dirty, muzzy and retained extents of an arena, as of the last refresh.

@@ -4,7 +4,7 @@
 use heapledger_alloc::{PageWord, RegionTotals, page_word, read_totals, table_ranges};
 use heapledger_core::region_count;
 use heapledger_probe::Walker;
-use heapledger_probe::attribute::{CLASSES, Heap, Owners, PageOwner, Place, Walk};
+use heapledger_probe::attribute::{CLASSES, Facts, Heap, LiveBlocks, Owners, PageOwner, Place, Walk};
 use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, Roots, Status};
 
 /// The owner map of this process.
@@ -74,66 +74,48 @@ pub fn exact(resident: Residency) -> u64 {
 
 /// All lines of a walk together.
 pub fn lines(walk: &Walk) -> Residency {
-    let mut sum = Residency::default();
-    if let Ok(heap) = &walk.heap {
-        for region in &heap.regions {
-            sum += region.small.iter().map(|small| small.allocated_resident).sum();
-            for part in
-                [region.large.usable_resident, region.large.pad_resident, region.dirty, region.muzzy, region.retained]
-            {
-                sum += part;
-            }
-        }
-        sum += heap.slabs.free_resident;
-        for free in [heap.dirty, heap.muzzy, heap.retained] {
-            sum += free.mixed_resident;
-        }
-        sum += heap.base_resident;
-    }
-    for part in [walk.own_tables, walk.scratch, walk.outside.total(), walk.unlisted_resident, walk.moved.resident] {
-        sum += part;
-    }
-    sum += walk.unattributed.iter().map(|range| range.resident).sum();
-    sum
+    walk.lines()
 }
 
 /// What must hold of a statement of a quiet process: the lines sum to what was scanned, that to what the kernel counts,
-/// and jemalloc's own sums are met.
+/// jemalloc's own sums are met, and what is allocated and not live is what threads cache.
 pub fn assert_quiet(taken: &Taken) {
-    let walk = &taken.walk;
-    let scanned = exact(walk.pages.anon) + exact(walk.pages.file) + exact(walk.pages.shmem);
-    assert_eq!(exact(lines(walk)), scanned, "lines and pages\n{}", describe(taken));
-    assert_eq!(Ok(exact(walk.pages.anon)), taken.after.rss_anon_bytes, "anon\n{}", describe(taken));
-    assert_eq!(Ok(exact(walk.pages.file)), taken.after.rss_file_bytes, "file\n{}", describe(taken));
-    assert_eq!(Ok(exact(walk.pages.shmem)), taken.after.rss_shmem_bytes, "shmem\n{}", describe(taken));
-    assert_sums(taken);
+    let after = &taken.after;
+    let rss = [after.rss_anon_bytes.ok(), after.rss_file_bytes.ok(), after.rss_shmem_bytes.ok()];
+    assert!(rss.iter().all(Option::is_some), "the kernel counts each kind");
+    assert!(taken.walk.pages.anon.is_exact(), "{}", describe(taken));
+    assert_facts(taken, rss);
 }
 
-/// jemalloc's identities.
+/// The same without the kernel's counters.
 pub fn assert_sums(taken: &Taken) {
-    let heap = heap(taken);
-    let stats = &taken.stats;
-    for sums in &heap.sums {
-        assert_eq!(sums.walked_bytes, sums.counted_bytes, "arena {}", sums.arena);
-    }
-    let pages = (stats.pactive + stats.pdirty + stats.pmuzzy) * stats.page_bytes;
-    assert_eq!(heap.base_bytes, stats.mapped_bytes - pages, "identity E");
-    let small: u64 = heap
-        .classes
-        .iter()
-        .zip(heapledger_alloc::CLASS_BYTES)
-        .map(|(class, bytes)| class.allocated_slots * u64::from(bytes))
-        .sum();
-    let large: u64 = heap.regions.iter().map(|region| region.large.usable_bytes).sum();
-    assert_eq!(small + large, stats.allocated_bytes, "identity B");
-    let live: u64 = taken.totals.iter().map(|totals| totals.usable_bytes().live()).sum();
-    let cached = stats.tcache_bytes + stats.tcache_stashed_bytes + stats.internal_bytes;
-    assert_eq!(small + large, live + cached, "identity C: what is not live is cached or internal");
-    assert_eq!(walk_moved(taken), 0);
+    assert_facts(taken, [None; 3]);
 }
 
-fn walk_moved(taken: &Taken) -> u64 {
-    taken.walk.moved.extents
+fn assert_facts(taken: &Taken, rss_bytes: [Option<u64>; 3]) {
+    let failed = taken.walk.check(&facts(taken, rss_bytes));
+    assert!(failed.is_empty(), "{failed:?}\n{}", describe(taken));
+}
+
+/// What others say of the same process.
+pub fn facts(taken: &Taken, rss_bytes: [Option<u64>; 3]) -> Facts {
+    let stats = &taken.stats;
+    Facts {
+        rss_bytes,
+        allocated_bytes: stats.allocated_bytes,
+        past_the_ledger_bytes: 0,
+        cached_bytes: stats.tcache_bytes + stats.tcache_stashed_bytes + stats.internal_bytes,
+        base_bytes: stats.mapped_bytes - (stats.pactive + stats.pdirty + stats.pmuzzy) * stats.page_bytes,
+        regions: taken
+            .totals
+            .iter()
+            .map(|totals| LiveBlocks {
+                small_blocks: totals.small_blocks.map(|blocks| blocks.live()),
+                large_usable_bytes: totals.large_usable_bytes.live(),
+            })
+            .collect(),
+        slot_bytes: heapledger_alloc::CLASS_BYTES.to_vec(),
+    }
 }
 
 /// Live usable bytes of a region by the counters.
