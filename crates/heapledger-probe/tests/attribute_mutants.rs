@@ -35,8 +35,7 @@ fn runs(world: &Synthetic) -> Vec<Run> {
 /// The statement's walk from what was added up; pages are those of the runs that were looked at.
 fn walk(world: &Synthetic, added: &Added, runs: &[Run]) -> Walk {
     let totals = &added.totals;
-    let counted = arenas(world);
-    let sums = added.arenas.iter().zip(counted).zip(0..);
+    let sums = added.arenas.iter().zip(arenas(world)).zip(0..);
     Walk {
         page_bytes: PAGE as u64,
         backend: Backend::Scan,
