@@ -142,7 +142,7 @@ pub(crate) fn of_pages(walk: &Reading<WalkReading>, checks: &[Check], doubts: &m
         }
     };
     if let Err(why) = &walk.heap {
-        let says = format!("jemalloc's extents were not read ({}): its pages are among the unattributed", why.reason);
+        let says = format!("{}: its lines are bounds, its pages unattributed", why.reason);
         doubts.push(Doubt { remedy: why.remedy.clone(), ..Doubt::new("heap_unwalked", says, "") });
     }
     if walk.zero_bytes.is_none() {

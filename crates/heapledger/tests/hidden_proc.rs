@@ -50,6 +50,18 @@ fn a_process_that_cannot_see_proc() {
     assert!(heapledger::own_tables().is_unknown());
     let text = summary.to_string();
     assert!(text.contains("[1] unknown: /proc/self/status: entity not found"), "{text}");
+    let statement = heapledger::statement().expect("a hidden /proc is no error");
+    for line in [LineId::Rss, LineId::Unexplained, LineId::Unattributed, LineId::FilePages, LineId::Scratch] {
+        let why = statement.figure(line).why().unwrap_or_else(|| panic!("{}\n{statement}", line.key()));
+        assert!(why.reason.starts_with("/proc/self/") && why.remedy.contains("mount proc"), "{why}");
+    }
+    assert!(statement.skew().is_unknown());
+    assert!(statement.doubts().iter().any(|doubt| doubt.key == "pages_unread"), "{statement}");
+    assert_eq!(statement.region("held").map(|region| region.self_bytes()), Some(5000));
+    let dirty = statement.figure(LineId::Dirty);
+    assert!(matches!(dirty, Figure::Within { at_least: 0, .. } | Figure::Exact(0)), "{dirty}");
+    assert!(statement.to_string().contains("these lines do not sum to RSS"), "{statement}");
+    println!("{statement}");
     println!("{text}{PASSED}");
     drop(held);
 }

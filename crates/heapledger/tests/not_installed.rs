@@ -17,6 +17,7 @@ fn without_a_ledger_nothing_is_stated_and_the_error_says_what_to_do() {
     let error = heapledger::quick().expect_err("nothing was counted");
     assert_eq!(error, Error::NotInstalled);
     assert!(error.to_string().contains("#[global_allocator]"));
+    assert_eq!(heapledger::statement().expect_err("nothing was counted"), Error::NotInstalled);
     assert!(heapledger::own_tables().is_unknown());
     drop(bytes);
 }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use heapledger::{Doubt, Error, Figure, Live, NameError, OwnedRegion, Region, RegionId, Summary};
+use heapledger::{Doubt, Error, Figure, Live, NameError, OwnedRegion, Region, RegionId, Statement, Summary};
 
 fn crosses_threads<T: Send + Sync + 'static>() {}
 fn survives_unwinding<T: UnwindSafe + RefUnwindSafe>() {}
@@ -15,6 +15,7 @@ fn regions_and_reports_cross_threads() {
     crosses_threads::<OwnedRegion>();
     crosses_threads::<RegionId>();
     crosses_threads::<Summary>();
+    crosses_threads::<Statement>();
     crosses_threads::<Live>();
     crosses_threads::<Figure>();
     crosses_threads::<Doubt>();
@@ -23,6 +24,7 @@ fn regions_and_reports_cross_threads() {
 #[test]
 fn reports_may_be_caught() {
     survives_unwinding::<Summary>();
+    survives_unwinding::<Statement>();
     survives_unwinding::<Live>();
     survives_unwinding::<Error>();
 }
