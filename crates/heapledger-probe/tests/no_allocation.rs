@@ -4,6 +4,8 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 
+#[cfg(target_os = "linux")]
+use heapledger_probe::attribute::PageOwner;
 use heapledger_probe::read::{self, Jemalloc, Roots};
 use tikv_jemallocator::Jemalloc as Heap;
 
@@ -52,6 +54,29 @@ fn calls_during<R>(work: impl FnOnce() -> R) -> (R, u64) {
     (result, CALLS.with(Cell::get) - before)
 }
 
+/// No page is anybody's.
+#[cfg(target_os = "linux")]
+struct Nobody;
+
+#[cfg(target_os = "linux")]
+impl heapledger_probe::attribute::Owners for Nobody {
+    type Page = ();
+
+    fn page(&self, _: usize) {}
+
+    fn start_owner(&self, (): ()) -> PageOwner {
+        PageOwner::Nobody
+    }
+
+    fn last_owner(&self, (): ()) -> PageOwner {
+        PageOwner::Nobody
+    }
+
+    fn slot_owner(&self, (): (), _: usize, _: usize) -> Option<usize> {
+        None
+    }
+}
+
 #[test]
 fn no_reader_allocates_and_once_only_facts_allocate_once() {
     let system = Roots::system();
@@ -72,6 +97,16 @@ fn no_reader_allocates_and_once_only_facts_allocate_once() {
 
     if !cfg!(target_os = "linux") {
         return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let mut walker = heapledger_probe::Walker::new().expect("buffers");
+        walker.prepare(4, 0).expect("buffers");
+        for _ in 0..2 {
+            let (walked, calls) = calls_during(|| walker.walk(&Nobody, &[]));
+            assert_eq!((walked, calls), (Ok(()), 0), "a walk");
+        }
+        assert!(walker.result().heap.is_ok_and(|heap| heap.extents > 0), "extents were walked");
     }
     let (_, first) = calls_during(read::cgroup);
     let (_, second) = calls_during(read::cgroup);

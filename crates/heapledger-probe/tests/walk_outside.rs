@@ -31,8 +31,9 @@ fn map(bytes: usize, written: usize, flags: i32, file: i32) -> usize {
     let start = unsafe { libc::mmap(null_mut(), bytes, protection, flags, file, 0) };
     assert_ne!(start, libc::MAP_FAILED);
     for offset in (0..written).step_by(PAGE) {
+        let place = start.cast::<u8>().wrapping_add(offset);
         // SAFETY: inside the mapping, which nobody else knows of.
-        unsafe { start.cast::<u8>().add(offset).write_volatile(1) };
+        unsafe { place.write_volatile(1) };
     }
     start as usize
 }

@@ -33,10 +33,10 @@ fn assert_regions(taken: &support::Taken) {
     let cached = taken.stats.tcache_bytes + taken.stats.tcache_stashed_bytes + taken.stats.internal_bytes;
     let mut beyond = 0;
     for (index, (pages, totals)) in heap(taken).regions.iter().zip(&taken.totals).enumerate() {
-        for class in 0..CLASS_BYTES.len() {
-            let (walked, live) = (pages.small[class].allocated_slots, totals.small_blocks[class].live());
-            assert!(walked >= live, "region {index}, class {class}: {walked} slots and {live} live blocks");
-            beyond += (walked - live) * u64::from(CLASS_BYTES[class]);
+        for ((small, blocks), bytes) in pages.small.iter().zip(&totals.small_blocks).zip(CLASS_BYTES) {
+            let (walked, live) = (small.allocated_slots, blocks.live());
+            assert!(walked >= live, "region {index}, {bytes} bytes: {walked} slots and {live} live blocks");
+            beyond += (walked - live) * u64::from(bytes);
         }
         assert!(pages.large.usable_bytes >= totals.large_usable_bytes.live(), "region {index}");
     }

@@ -10,6 +10,7 @@ pub(crate) const SLAB_PAGES_MAX: usize = 64;
 /// Owners of one slab among whom its free slots are charged; a slab seldom has more. The slots of the others are theirs
 /// too.
 const OWNERS_MAX: usize = 64;
+const HINTS: usize = 64;
 
 /// A slab and the numbers of its class.
 #[derive(Copy, Clone)]
@@ -125,7 +126,8 @@ fn low_bits(count: usize) -> u64 {
 pub(super) struct Tally {
     owners: [Tallied; OWNERS_MAX],
     count: usize,
-    last: usize,
+    /// Where the entry of a row perhaps is, by the low bits of the row's index.
+    hints: [u8; HINTS],
 }
 
 #[derive(Copy, Clone, Debug, Default)]
@@ -137,11 +139,11 @@ struct Tallied {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { owners: [Tallied::default(); OWNERS_MAX], count: 0, last: 0 }
+        Self { owners: [Tallied::default(); OWNERS_MAX], count: 0, hints: [0; HINTS] }
     }
 
     fn clear(&mut self) {
-        (self.count, self.last) = (0, 0);
+        self.count = 0;
     }
 
     fn owners(&self) -> &[Tallied] {
@@ -152,9 +154,9 @@ impl Tally {
     #[inline]
     fn of(&mut self, row: usize) -> Option<&mut Tallied> {
         let known = self.owners.get(..self.count).unwrap_or_default();
-        // Neighbours mostly have the same owner.
-        let found = match known.get(self.last) {
-            Some(last) if last.row == row => Some(self.last),
+        let hint = &mut self.hints[row % HINTS];
+        let found = match known.get(usize::from(*hint)) {
+            Some(hinted) if hinted.row == row => Some(usize::from(*hint)),
             _ => known.iter().position(|tallied| tallied.row == row),
         };
         let at = match found {
@@ -167,7 +169,8 @@ impl Tally {
             }
             None => return None,
         };
-        self.last = at;
+        // There are fewer than 256 entries.
+        *hint = at as u8;
         self.owners.get_mut(at)
     }
 }
@@ -228,6 +231,8 @@ impl Sheet<'_> {
     /// Slot by slot. Without a bitmap all slots are allocated; pages that are all of one `kind` need not be looked at.
     fn mixed_slab<O: Owners>(&mut self, owners: &O, slab: Slab, bitmap: Option<&Bitmap>, pages: Pages) {
         let page_bytes = pages.page_bytes;
+        // Pages are powers of two; a division for each slot would take half of the time.
+        let (page_shift, page_mask) = (page_bytes.trailing_zeros(), page_bytes - 1);
         self.tally.clear();
         let mut free = (0, Residency::default());
         let mut page: Option<(usize, O::Page, PageOwner)> = None;
@@ -243,7 +248,7 @@ impl Sheet<'_> {
                 free.1 += resident();
                 continue;
             }
-            let (number, offset) = (from / page_bytes, from % page_bytes);
+            let (number, offset) = (from >> page_shift, from & page_mask);
             let (_, word, owner) = match page {
                 Some(known @ (same, ..)) if same == number => known,
                 _ => {

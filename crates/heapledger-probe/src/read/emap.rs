@@ -200,7 +200,8 @@ impl Cursor<'_> {
     fn enter_leaf(&mut self) {
         let span = self.emap.layout.leaf_span_bytes();
         let first = self.at - self.at % span;
-        self.leaf_until = first.checked_add(span).unwrap_or(usize::MAX);
+        // The last span below the end of the address space has no end of its own; no process reaches it.
+        self.leaf_until = first.wrapping_add(span).max(first);
         let biased = |leaf: usize| {
             leaf.wrapping_sub((first >> self.emap.layout.page_shift).wrapping_mul(self.emap.layout.leaf_bytes))
         };

@@ -187,7 +187,7 @@ impl<T: Plain> MapList<T> {
 
     /// Takes the last value away.
     pub(crate) fn pop(&mut self) {
-        self.len = self.len.checked_sub(1).unwrap_or_default();
+        self.len -= usize::from(self.len > 0);
     }
 
     /// Shortens the list, or lengthens it within its room by what is in the buffer.

@@ -389,9 +389,7 @@ mod tests {
         let done = pages.for_each_run(from, to, range, |run| {
             assert!(behind <= run.start && run.start < run.end, "runs are in order");
             behind = run.end;
-            for index in (run.start - start) / page..(run.end - start) / page {
-                kinds[index] = Some(run.kind);
-            }
+            kinds[(run.start - start) / page..(run.end - start) / page].fill(Some(run.kind));
         });
         assert_eq!(done, Ok(()));
         Some(kinds)

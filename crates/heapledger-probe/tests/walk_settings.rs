@@ -1,0 +1,110 @@
+//! Starts itself again for each setting of jemalloc: the walk is right, or refused by name.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::process::Command;
+
+use heapledger_alloc::Ledger;
+use heapledger_core::Region;
+use heapledger_probe::{ReadError, Walker};
+
+#[global_allocator]
+static LEDGER: Ledger = Ledger::new();
+
+static A: Region = Region::new("a");
+static B: Region = Region::new("b");
+
+/// Where jemalloc that is linked under the prefix of tikv-jemalloc-sys looks for settings.
+const VARIABLE: &str = "_RJEM_MALLOC_CONF";
+const TOLD: &str = "HEAPLEDGER_TEST_SETTINGS";
+
+const RIGHT: [&str; 22] = [
+    "",
+    "narenas:1",
+    "narenas:64",
+    "percpu_arena:percpu",
+    "percpu_arena:phycpu",
+    "retain:false",
+    "tcache:false",
+    "tcache_max:1048576",
+    "background_thread:true",
+    "thp:always",
+    "thp:never",
+    "metadata_thp:always",
+    "dirty_decay_ms:0",
+    "dirty_decay_ms:-1",
+    "muzzy_decay_ms:10000",
+    "dirty_decay_ms:0,muzzy_decay_ms:10000",
+    "cache_oblivious:false",
+    "disable_large_size_classes:true",
+    "disable_large_size_classes:true,cache_oblivious:false",
+    "oversize_threshold:0",
+    "dss:primary",
+    "slab_sizes:1-4096:16",
+];
+
+const REFUSED: [(&str, &str); 3] =
+    [("hpa:true", "opt.hpa"), ("san_guard_small:5", "opt.san_guard"), ("san_guard_large:5", "opt.san_guard")];
+
+fn again(setting: &str, told: &str) {
+    let program = std::env::current_exe().expect("a running program has a path");
+    let output = Command::new(program)
+        .args(["--ignored", "--exact", "one_setting", "--nocapture"])
+        .env(VARIABLE, setting)
+        .env(TOLD, told)
+        .output()
+        .expect("it starts again");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{setting}: {text}");
+}
+
+#[test]
+fn under_every_setting_each_page_has_its_line() {
+    for setting in RIGHT {
+        again(setting, "");
+    }
+}
+
+#[test]
+fn what_the_walk_does_not_understand_is_refused_by_name() {
+    for (setting, name) in REFUSED {
+        again(setting, name);
+    }
+}
+
+#[test]
+fn a_walk_that_is_switched_off_says_so() {
+    let program = std::env::current_exe().expect("a running program has a path");
+    let status = Command::new(program)
+        .args(["--ignored", "--exact", "one_setting"])
+        .env("HEAPLEDGER_WALK", "off")
+        .env(TOLD, "HEAPLEDGER_WALK")
+        .status()
+        .expect("it starts again");
+    assert!(status.success());
+}
+
+#[test]
+#[ignore = "the other tests start it with a setting"]
+fn one_setting() {
+    let refused = std::env::var(TOLD).unwrap_or_default();
+    let mut walker = Walker::new().expect("buffers");
+    let mut blocks = Vec::new();
+    for index in 0..20_000_usize {
+        let region = if index.is_multiple_of(3) { &A } else { &B };
+        blocks.push(region.scope(|| vec![1_u8; 1 + index * 7 % 5000]));
+    }
+    blocks.extend((1..40).map(|size| A.scope(|| vec![1_u8; size * 100_000])));
+    for round in 0..3 {
+        let taken = support::take(&mut walker);
+        match &taken.walk.heap {
+            Ok(_) => assert!(refused.is_empty(), "{refused} was not refused"),
+            Err(ReadError::NotAdmitted { why, .. }) => assert!(!refused.is_empty() && why.contains(&refused), "{why}"),
+            Err(error) => panic!("{error}"),
+        }
+        support::assert_quiet(&taken);
+        let keep = |index: usize| index.is_multiple_of([2, 5, 100][round]);
+        blocks = blocks.into_iter().enumerate().filter(|(index, _)| keep(*index)).map(|(_, block)| block).collect();
+    }
+}
