@@ -97,7 +97,7 @@ fn unmix(address: usize, pair: u8) {
 #[inline(never)]
 fn charge_cold(block: *mut u8, size: usize) {
     if !block.is_null() {
-        with_record(|record| charge(record, block, unflagged(size), None));
+        with_record(|record| charge(record, threads::counts(record), block, unflagged(size), None));
     }
 }
 
@@ -152,16 +152,14 @@ fn shape_of(layout: Layout) -> Shape {
 }
 
 /// Charges a block of any layout to `tag`; `None` is the current region.
-fn charge(record: &ThreadRecord, block: *mut u8, layout: Layout, tag: Option<u16>) {
-    let counts = threads::counts(record);
+fn charge(record: &ThreadRecord, counts: Counts, block: *mut u8, layout: Layout, tag: Option<u16>) {
     let shape = shape_of(layout);
     let tag = enter(block as usize, shape, tag.unwrap_or_else(|| record.region_tag()));
     count(counts, tag, shape, layout.size(), ALLOCATED);
 }
 
 /// Credits the owner of a block of any layout, and returns its tag. Pages of its own keep that tag as their last owner.
-fn credit(record: &ThreadRecord, block: *mut u8, layout: Layout) -> u16 {
-    let counts = threads::counts(record);
+fn credit(counts: Counts, block: *mut u8, layout: Layout) -> u16 {
     let shape = shape_of(layout);
     let tag = owner(block as usize, shape);
     if let Shape::Large { usable_bytes } = shape {
@@ -276,7 +274,7 @@ pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
     // SAFETY: by the caller, and the size is not 0.
     let block = unsafe { Jemalloc.alloc(at_least_a_byte(layout)) };
     if !block.is_null() {
-        with_record(|record| charge(record, block, layout, None));
+        with_record(|record| charge(record, threads::counts(record), block, layout, None));
     }
     block
 }
@@ -287,7 +285,7 @@ pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
     // SAFETY: by the caller, and the size is not 0.
     let block = unsafe { Jemalloc.alloc_zeroed(at_least_a_byte(layout)) };
     if !block.is_null() {
-        with_record(|record| charge(record, block, layout, None));
+        with_record(|record| charge(record, threads::counts(record), block, layout, None));
     }
     block
 }
@@ -295,7 +293,7 @@ pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
 /// `GlobalAlloc::dealloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
-    with_record(|record| credit(record, block, layout));
+    with_record(|record| credit(threads::counts(record), block, layout));
     // SAFETY: by the caller; the layout is the one that the block was asked for with.
     unsafe { Jemalloc.dealloc(block, at_least_a_byte(layout)) }
 }
@@ -319,7 +317,7 @@ pub(crate) unsafe fn realloc_any(block: *mut u8, layout: Layout, new_size: usize
         count(counts, tag, old_shape, layout.size(), FREED);
         // SAFETY: by the caller, `new_size` at this alignment is a valid layout.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        charge(record, moved, new_layout, Some(tag));
+        charge(record, counts, moved, new_layout, Some(tag));
     });
     moved
 }
@@ -372,13 +370,14 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
 
 /// Charges a block to the current region as `Ledger::alloc` would, without allocating it.
 ///
-/// For callers that get blocks from jemalloc by other ways, and for signal handlers. Allocates nothing, takes no lock.
+/// For callers that get blocks from jemalloc by other ways, and for signal handlers. Allocates nothing, takes no lock. On
+/// a thread whose allocations the ledger has not seen yet it uses counters that all threads share.
 ///
 /// # Safety
 /// * `block` is a live block that jemalloc returned for `layout`, is not charged yet, and stays the caller's until
 ///   [`on_free`] has been called for it.
 pub unsafe fn on_alloc(block: *mut u8, layout: Layout) {
-    with_record(|record| charge(record, block, layout, None));
+    with_record(|record| charge(record, threads::counts_as_is(record), block, layout, None));
 }
 
 /// Credits the region that a block is charged to as `Ledger::dealloc` would, without freeing it.
@@ -386,7 +385,7 @@ pub unsafe fn on_alloc(block: *mut u8, layout: Layout) {
 /// # Safety
 /// * `block` is live and was charged with `layout`, by the `Ledger` or by [`on_alloc`], and not credited since.
 pub unsafe fn on_free(block: *mut u8, layout: Layout) {
-    with_record(|record| credit(record, block, layout));
+    with_record(|record| credit(threads::counts_as_is(record), block, layout));
 }
 
 /// The index of the region that a live block is charged to. A few loads.
