@@ -7,6 +7,7 @@ mod support;
 use heapledger_alloc::Ledger;
 use heapledger_core::Region;
 use heapledger_probe::Walker;
+use heapledger_probe::attribute::Check;
 use support::heap;
 
 #[global_allocator]
@@ -17,9 +18,11 @@ static A: Region = Region::new("a");
 /// Code that the child runs for the first time maps pages of files around a count; so many at most.
 const FILE_PAGES_BYTES: u64 = 16 * 4096;
 
-fn check(walker: &mut Walker, blocks: u64) {
+fn check(walker: &mut Walker, in_child: bool, blocks: u64) {
     let taken = support::take(walker);
-    let found: Vec<_> = taken.walk.check(&support::facts(&taken, [taken.after.rss_anon_bytes.ok(), None, None]));
+    let mut found = taken.walk.check(&support::facts(&taken, [taken.after.rss_anon_bytes.ok(), None, None]));
+    // What threads cached that the child does not have stays allocated there for ever, and nobody counts it.
+    found.retain(|failed| !(in_child && failed.check == Check::Cached && failed.walked_bytes > failed.counted_bytes));
     assert!(found.is_empty(), "{found:?}");
     assert_eq!(heap(&taken).regions[A.index()].large.blocks, blocks);
     let file = support::exact(taken.walk.pages.file);
@@ -31,7 +34,7 @@ fn check(walker: &mut Walker, blocks: u64) {
 fn a_forked_child_walks_itself() {
     let mut walker = Walker::new().expect("buffers");
     let mut blocks: Vec<Vec<u8>> = A.scope(|| (0..40).map(|_| vec![1; 1 << 20]).collect());
-    check(&mut walker, 40);
+    check(&mut walker, false, 40);
     // SAFETY: the child does only what it may: it allocates, reads, and ends without unwinding.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
@@ -39,7 +42,7 @@ fn a_forked_child_walks_itself() {
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             blocks.truncate(10);
             for _ in 0..2 {
-                check(&mut walker, 10);
+                check(&mut walker, true, 10);
             }
         }));
         // SAFETY: ends the child at once.
@@ -49,5 +52,5 @@ fn a_forked_child_walks_itself() {
     // SAFETY: `status` is a valid place.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     assert_eq!(status, 0, "the child failed");
-    check(&mut walker, 40);
+    check(&mut walker, false, 40);
 }
