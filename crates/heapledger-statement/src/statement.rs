@@ -4,6 +4,7 @@ mod bounds;
 mod build;
 mod checks;
 mod heap;
+mod owners;
 mod spans;
 
 use std::borrow::Cow;

@@ -147,7 +147,7 @@ type Mutant = (CheckId, fn(&mut Readings, &mut FullReadings));
 
 #[test]
 fn every_defect_of_a_walk_fails_a_named_check() {
-    let mutants: [Mutant; 9] = [
+    let mutants: [Mutant; 10] = [
         // A slab is skipped.
         (CheckId::Allocated, |readings, full| {
             heap_of(full).regions[5].large_usable_bytes -= 1 << 20;
@@ -155,6 +155,8 @@ fn every_defect_of_a_walk_fails_a_named_check() {
             pages::settle(readings, full);
         }),
         (CheckId::ExtentStates, |_, full| heap_of(full).states_off_bytes = 4096),
+        // A slab is taken for a large block.
+        (CheckId::SlabClasses, |_, full| heap_of(full).slabs_off_bytes = 48),
         (CheckId::BaseBlocks, |_, full| heap_of(full).base_bytes -= 2 << 20),
         // A range is skipped.
         (CheckId::KernelAnon, |_, full| {
@@ -184,6 +186,19 @@ fn every_defect_of_a_walk_fails_a_named_check() {
             statement.doubts().iter().any(|doubt| doubt.key == "check_failed" && doubt.says.contains(expected.key()))
         );
     }
+}
+
+#[test]
+fn a_heap_that_contradicts_jemallocs_statistics_is_not_believed_and_the_sum_stands() {
+    let before = server();
+    let statement = changed(|_, full| heap_of(full).states_off_bytes = 4096);
+    assert!(statement.figure(LineId::FreeSlots).low() == Some(0) && before.figure(LineId::FreeSlots).low() > Some(0));
+    assert!(
+        statement.doubts().iter().any(|doubt| doubt.key == "heap_unwalked" && doubt.says.contains("extent_states"))
+    );
+    assert!(sum(&statement).admits(exact(&statement, LineId::Rss)), "{statement}");
+    assert_eq!(exact(&statement, LineId::CounterGap), exact(&before, LineId::CounterGap));
+    assert_eq!(exact(&statement, LineId::FilePages), exact(&before, LineId::FilePages));
 }
 
 #[test]

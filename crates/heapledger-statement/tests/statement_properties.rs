@@ -86,6 +86,7 @@ prop_compose! {
         others in (resident(1 << 20), resident(1 << 20), resident(1 << 16), resident(1 << 12), resident(1 << 12)),
         stats in (0_u64..1 << 24, 0_u64..1 << 20, -20_i64..20),
         unknown_zero in any::<bool>(),
+        busy in prop_oneof![3 => Just(true), 1 => Just(false)],
     ) -> (Readings, FullReadings) {
         let outside: Vec<LineId> = LINES
             .iter()
@@ -124,6 +125,8 @@ prop_compose! {
         };
         let mut full = FullReadings { walk: Ok(walk), motion: pages::still(&readings) };
         pages::settle(&mut readings, &mut full);
+        // What does not fit together is believed of a busy process, and of a quiet one it is not.
+        readings.traffic_bytes = (!busy).then(Flow::default);
         // The kernel counted more or less than was found.
         for counted in [&mut readings.status.rss_anon_bytes, &mut readings.status.rss_bytes] {
             let counted = counted.as_mut().expect("the fixture has it");
@@ -146,6 +149,7 @@ proptest! {
 
     #[test]
     fn what_is_resident_throughout_is_exact_and_sums_to_the_byte((mut readings, mut full) in any_world()) {
+        readings.traffic_bytes = Some(Flow::default());
         let heap = heap_of(&mut full);
         for (region, pages) in readings.regions.iter_mut().zip(&mut heap.regions) {
             pages.large = exactly(pages.large_usable_bytes);

@@ -25,6 +25,13 @@ impl Resident {
     }
 }
 
+impl std::ops::AddAssign for Resident {
+    fn add_assign(&mut self, more: Self) {
+        self.at_least_bytes += more.at_least_bytes;
+        self.at_most_bytes += more.at_most_bytes;
+    }
+}
+
 /// Everything that a full statement is made from beside the readings of a summary.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FullReadings {
@@ -150,6 +157,9 @@ pub struct HeapReading {
     pub base: Resident,
     /// The largest difference between the bytes of extents in one state of one arena, as walked, and jemalloc's count.
     pub states_off_bytes: u64,
+    /// The largest difference between the bytes of slots in slabs of one class, or in use there, as walked, and jemalloc's
+    /// count.
+    pub slabs_off_bytes: u64,
 }
 
 /// Pages of one region.

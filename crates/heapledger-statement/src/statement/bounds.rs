@@ -5,7 +5,7 @@ use super::build::Sheet;
 use super::heap;
 use super::spans::Span;
 use crate::lines::{LINES, Section};
-use crate::summary::build::{Cap, from};
+use crate::summary::build::Cap;
 use crate::{Figure, JemallocReading, LineId, Readings, RegionReading, ThpMode, Why};
 
 /// The lines of the section *outside*.
@@ -17,8 +17,12 @@ pub(super) fn places() -> impl Iterator<Item = LineId> {
 /// summary bounds too (dirty, muzzy, base) is left to it.
 pub(super) fn heap(sheet: &mut Sheet, why: &Why, readings: &Readings, regions: &[RegionReading]) -> Vec<Figure> {
     let anonymous = Cap::of(readings);
-    let cap = |figure| anonymous.cap(figure);
-    let stats = |figure: &dyn Fn(&JemallocReading) -> Figure| cap(from(&readings.jemalloc, figure));
+    // What contradicting counts cannot bound, anonymous memory does.
+    let cap = |figure: Figure| if figure.is_unknown() { anonymous.alone(|| figure) } else { anonymous.cap(figure) };
+    let stats = |figure: &dyn Fn(&JemallocReading) -> Figure| match &readings.jemalloc {
+        Ok(read) => cap(figure(read)),
+        Err(why) => Figure::from(why.clone()),
+    };
     let live: i128 = regions.iter().map(heap::live_usable).sum();
     sheet.plain(LineId::PastLedger, stats(&|read| up_to(heap::past_bytes(read, live))));
     sheet.plain(LineId::ThreadCaches, stats(&|read| up_to(heap::cached_bytes(read))));

@@ -1,21 +1,26 @@
 //! From readings to a statement. What is not plain arithmetic on pages is argued where it is made.
 
+use super::owners::{Owned, Owners, push_part, sorted};
 use super::spans::Span;
 use super::{Part, StatedLine, Statement, UnattributedRange, bounds, checks, heap};
 use crate::summary::build as quick;
 use crate::{
-    Figure, FreeExtentsReading, FullReadings, HeapReading, LineId, RangeReading, Reading, Readings, RegionPagesReading,
-    RegionReading, Resident, WalkReading, Why, doubts,
+    Check, Figure, FreeExtentsReading, FullReadings, HeapReading, LineId, RangeReading, Reading, Readings,
+    RegionReading, WalkReading, Why, doubts,
 };
 
-pub(super) fn statement(mut readings: Readings, full: FullReadings) -> Statement {
+pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> Statement {
     let mut doubts = doubts::of_readings(&readings);
     let regions = std::mem::take(&mut readings.regions);
     let skew = checks::skew(&full.motion, &readings.status);
-    let pages = Pages::of(&full.walk);
-    let heap_lines = pages.heap.as_ref().ok().map(|heap| heap::lines(heap, &regions, readings.jemalloc.as_ref().ok()));
+    let mut heap_lines = split_heap(&full.walk, &readings, &regions);
     let checks = checks::all(&readings, &regions, &full, &skew, heap_lines.as_ref());
+    if let Some(check) = checks::distrusted(&checks) {
+        forget_heap(&mut full.walk, check);
+        heap_lines = None;
+    }
     doubts::of_pages(&full.walk, &checks, &mut doubts);
+    let pages = Pages::of(&full.walk);
 
     let mut sheet = Sheet::default();
     let residents = match (&pages.heap, &heap_lines) {
@@ -49,6 +54,23 @@ pub(super) fn statement(mut readings: Readings, full: FullReadings) -> Statement
         traffic_bytes: readings.traffic_bytes,
         unattributed: pages.walk.map(ranges).unwrap_or_default(),
         checks,
+    }
+}
+
+fn split_heap(walk: &Reading<WalkReading>, readings: &Readings, regions: &[RegionReading]) -> Option<heap::HeapLines> {
+    let heap = walk.as_ref().ok()?.heap.as_ref().ok()?;
+    Some(heap::lines(heap, regions, readings.jemalloc.as_ref().ok()))
+}
+
+/// What was read of jemalloc's records is not believed: its pages are nobody's, and its lines become bounds.
+fn forget_heap(walk: &mut Reading<WalkReading>, check: &Check) {
+    let Ok(walk) = walk else { return };
+    let why = Why::new(
+        format!("jemalloc's extents as they were read contradict its statistics (check {})", check.id.key()),
+        "read again; if it stays, report it with this statement",
+    );
+    if let Ok(heap) = std::mem::replace(&mut walk.heap, Err(why)) {
+        walk.unlisted += checks::of_heap(&heap);
     }
 }
 
@@ -223,60 +245,4 @@ fn counter_gap(readings: &Readings, walk: &WalkReading) -> (Figure, Vec<Part>) {
     let found = kinds.iter().map(|(_, _, found)| Span::from(*found)).sum::<Span>().figure();
     // In sum from VmRSS, which every kernel states and which is the sum of the three.
     (quick::exact(&status.rss_bytes) - found, parts)
-}
-
-type Owned = fn(&RegionPagesReading) -> Resident;
-
-/// The pages of each region beside its name.
-struct Owners<'a> {
-    named: Vec<(&'a RegionReading, &'a RegionPagesReading)>,
-    /// Pages that nobody had, and those of an index that came into being while the pages were read.
-    nobody: Vec<&'a RegionPagesReading>,
-}
-
-impl<'a> Owners<'a> {
-    fn new(heap: &'a HeapReading, regions: &'a [RegionReading]) -> Self {
-        let mut names: Vec<Option<&RegionReading>> = vec![None; heap.regions.len()];
-        for region in regions {
-            if let Some(name) = names.get_mut(region.index) {
-                *name = Some(region);
-            }
-        }
-        let mut owners = Self { named: Vec::with_capacity(regions.len()), nobody: vec![&heap.unowned] };
-        for (pages, name) in heap.regions.iter().zip(names) {
-            match name {
-                Some(region) => owners.named.push((region, pages)),
-                None => owners.nobody.push(pages),
-            }
-        }
-        owners
-    }
-
-    /// A part for each region that has any, and one for pages that nobody had.
-    fn parts(&self, owned: Owned, shared: fn(&RegionPagesReading) -> Option<Resident>) -> Vec<Part> {
-        let none = Resident::default();
-        let mut parts = Vec::new();
-        for (region, pages) in &self.named {
-            let shared = shared(pages).filter(|shared| *shared != none);
-            if owned(pages) != none || shared.is_some() {
-                let part = Part::plain(region.name.clone(), region.generation, owned(pages).figure());
-                parts.push(Part { shared: shared.map(Resident::figure), ..part });
-            }
-        }
-        let nobody = self.nobody.iter().map(|pages| Span::from(owned(pages))).sum::<Span>();
-        push_part(&mut parts, Part::NOBODY, nobody.figure());
-        parts
-    }
-}
-
-fn push_part(parts: &mut Vec<Part>, name: &'static str, figure: Figure) {
-    if figure != Figure::Exact(0) {
-        parts.push(Part::plain(name, 0, figure));
-    }
-}
-
-/// The largest first.
-fn sorted(mut parts: Vec<Part>) -> Vec<Part> {
-    parts.sort_by(|left, right| right.figure.high().cmp(&left.figure.high()).then_with(|| left.name.cmp(&right.name)));
-    parts
 }

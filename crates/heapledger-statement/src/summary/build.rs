@@ -181,7 +181,7 @@ impl Cap {
     }
 
     /// The cap alone: from 0 to all of anonymous memory, or unknown for the reason given.
-    fn alone(&self, why: impl FnOnce() -> Figure) -> Figure {
+    pub fn alone(&self, why: impl FnOnce() -> Figure) -> Figure {
         self.0.map_or_else(why, Figure::up_to)
     }
 }

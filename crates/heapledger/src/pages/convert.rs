@@ -1,7 +1,7 @@
 //! From the probe's numbers to the statement's, field by field.
 
 use heapledger_alloc::CLASS_BYTES;
-use heapledger_probe::attribute::{FreeExtents, Heap, Place, RegionPages, Walk};
+use heapledger_probe::attribute::{ClassPages, FreeExtents, Heap, Place, RegionPages, Walk};
 use heapledger_probe::read::{Backend, Residency};
 use heapledger_statement::{
     FreeExtentsReading, HeapReading, LineId, RangeReading, RegionPagesReading, Resident, SlotsReading, WalkReading,
@@ -80,8 +80,15 @@ fn heap(heap: &Heap) -> HeapReading {
         retained: extents(&heap.retained),
         base_bytes: heap.base_bytes,
         base: resident(heap.base_resident),
+        slabs_off_bytes: CLASS_BYTES.iter().zip(&heap.classes).map(slabs_off).max().unwrap_or_default(),
         states_off_bytes: heap.sums.iter().map(|sums| sums.difference_bytes()).max().unwrap_or_default(),
     }
+}
+
+/// Slabs are compared as slots of one each, so that a slab too many or too few is never nothing.
+fn slabs_off((bytes, class): (&u32, &ClassPages)) -> u64 {
+    let off = class.slabs.abs_diff(class.counted_slabs).max(class.allocated_slots.abs_diff(class.counted_slots));
+    off * u64::from(*bytes)
 }
 
 fn extents(extents: &FreeExtents) -> FreeExtentsReading {

@@ -37,7 +37,8 @@ pub(super) const PAST_LEDGER: Line = Line {
     doc: "Blocks of jemalloc that the ledger never saw: C code under jemalloc's feature \
           unprefixed_malloc_on_supported_platforms, or direct calls of jemalloc. How many bytes they are is the \
           difference of jemalloc's allocated and what the counters and the thread caches hold; where their pages are \
-          is known from slots and extents in use that no live block of the ledger fills. In other programs it is 0.",
+          is known from slots and extents in use that no live block of the ledger fills. In a forked child it is also \
+          what threads that did not come along had cached, which no cache lists any more. In other programs it is 0.",
 };
 
 pub(super) const MOVED: Line = Line {
