@@ -1,11 +1,11 @@
 //! What the process tests of heapledger are made of.
 //!
 //! A *probe* is a small program that does one thing and prints one JSON object of what it measured (`probes/`). Three
-//! binaries are built from that one source, with another global allocator each: `probe-ledger`, `probe-plain` (jemalloc as
-//! it is) and `probe-system`. The tests in `tests/` start them, and compare what they print with arithmetic.
+//! binaries are built from that one source, with another global allocator each: `probe-ledger`, `probe-plain` (jemalloc
+//! as it is) and `probe-system`. The tests in `tests/` start them, and compare what they print with arithmetic.
 //!
-//! `os/` has the raw calls, `blocks.rs` heap blocks by address, `books.rs` the ledger's figures of one region, `random.rs`
-//! the numbers that make a program's course the same in every run.
+//! `os/` has the raw calls, `blocks.rs` heap blocks by address, `books.rs` the ledger's figures of one region,
+//! `random.rs` the numbers that make a program's course the same in every run.
 
 pub mod blocks;
 pub mod books;

@@ -41,8 +41,8 @@ pub fn wait_for(pid: libc::pid_t) -> i32 {
 /// Has a program start at the same addresses each time, where the system allows that.
 pub fn fix_addresses(command: &mut Command) {
     let fix = || {
-        // SAFETY: changes flags of this process, which is about to become another program. Where it is refused, addresses
-        // differ as ever.
+        // SAFETY: changes flags of this process, which is about to become another program. Where it is refused,
+        // addresses differ as ever.
         unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
         Ok(())
     };

@@ -1,7 +1,7 @@
 //! Many threads that live at once and allocate in many regions, and what they take of address space.
 //!
-//! Options `threads`, `regions`. Each thread holds one block of 100 bytes and one of 5,000 in each region while the books
-//! are read, and frees them before it ends.
+//! Options `threads`, `regions`. Each thread holds one block of 100 bytes and one of 5,000 in each region while the
+//! books are read, and frees them before it ends.
 
 use std::sync::Barrier;
 
@@ -50,6 +50,6 @@ pub(super) fn run(options: &Options) -> Value {
     let (passed_alike, passed) = alike(&regions);
     json!({
         "held": held.json(), "held_alike": held_alike, "passed": passed.json(), "passed_alike": passed_alike,
-        "refused_maps": table_use().refused_maps, "thread_slots": table_use().thread_slots, "virtual_bytes": virtual_bytes,
+        "refused_maps": table_use().refused_maps, "virtual_bytes": virtual_bytes,
     })
 }

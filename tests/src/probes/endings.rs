@@ -48,7 +48,8 @@ pub(super) fn children(options: &Options) -> Value {
         good
     });
     let a = Balance::of(*A);
-    json!({ "good": good, "live": [a.blocks.live(), a.requested.live(), a.usable.live()], "blocks": a.blocks.allocated })
+    let live = [a.blocks.live(), a.requested.live(), a.usable.live()];
+    json!({ "good": good, "live": live, "blocks": a.blocks.allocated })
 }
 
 /// Exits with status 7 while other threads are in the middle of summaries and of allocations.

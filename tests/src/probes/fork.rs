@@ -1,7 +1,7 @@
 //! A process with threads that never stop allocating forks, again and again.
 //!
-//! Options: `threads`, `forks`, and `alone`, 1 = the other threads stand still while this one forks, so that the child is
-//! of one moment. Prints how many children found the books wrong, of how many.
+//! Options: `threads`, `forks`, and `alone`, 1 = the other threads stand still while this one forks, so that the child
+//! is of one moment. Prints how many children found the books wrong, of how many.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;

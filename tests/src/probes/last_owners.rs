@@ -1,6 +1,7 @@
 //! Whose each page of a block is, while it lives and once it is freed.
 //!
-//! Prints a list of `{what, size, pages, wrong}`: how many pages were looked at, and how many were not the expected region's.
+//! Prints a list of `{what, size, pages, wrong}`: how many pages were looked at, and how many were not the expected
+//! region's.
 
 use heapledger_alloc::{PageOwner, page_owner};
 use heapledger_core::{Region, RegionId};
@@ -119,8 +120,8 @@ fn resized(cases: &mut Vec<Case>) {
     jemalloc::flush_thread_cache();
 }
 
-/// A slab's pages are given back and become slabs of another class in another region. Runs first: in a heap without other
-/// free pages these are the ones that jemalloc takes.
+/// A slab's pages are given back and become slabs of another class in another region. Runs first: in a heap without
+/// other free pages these are the ones that jemalloc takes.
 fn reused(cases: &mut Vec<Case>) {
     const LITTLE: usize = 48;
     let count = BLOCKS * 14_336 / LITTLE;

@@ -18,8 +18,8 @@ use crate::os::threads::Thread;
 static A: Region = Region::new("a");
 static B: Region = Region::new("b");
 
-/// Gives jemalloc `COUNT` times `size` bytes of its own, behind the ledger. On the stack, because the ledger must not see
-/// this thread allocate.
+/// Gives jemalloc `COUNT` times `size` bytes of its own, behind the ledger. On the stack, because the ledger must not
+/// see this thread allocate.
 fn provide<const COUNT: usize>(size: usize) {
     let mut blocks = [const { None }; COUNT];
     for block in &mut blocks {
@@ -180,7 +180,8 @@ pub(super) fn page_words(_: &Options) -> Value {
     let refused_before = prepare();
     // At least two whole GiB that the ledger knows nothing of.
     provide::<1>(3 * GIB);
-    // And what jemalloc needs to note where in there its blocks begin: a table for each GiB, and a record for each block.
+    // And what jemalloc needs to note where in there its blocks begin: a table for each GiB, and a record for each
+    // block.
     provide::<48>(GIB / 16);
     provide::<8_000>(16 << 10);
     limit_address_space(0);
@@ -193,7 +194,8 @@ pub(super) fn page_words(_: &Options) -> Value {
     let (owners, held) = (turns.count(), Books::read());
     let refused_maps = table_use().refused_maps - refused_before;
     lift_address_space_limit();
-    // There is memory again, but not for a GiB that was refused: its blocks' frees must find what their allocations found.
+    // There is memory again, but not for a GiB that was refused: its blocks' frees must find what their allocations
+    // found.
     turns.add(SMALL, 48);
     let owners_after = turns.count();
     let moved = B.scope(|| big.resize(GIB / 2));

@@ -1,8 +1,8 @@
 //! A profiler's signal, a thousand times a second, whose handler uses the ledger.
 //!
-//! Options: `signals`, how many must have been handled; `threads`, how many threads are interrupted. The handler enters and
-//! leaves regions, and charges and credits blocks that were prepared before; it allocates nothing, because malloc in a
-//! handler is undefined. Meanwhile each thread allocates, frees and switches regions.
+//! Options: `signals`, how many must have been handled; `threads`, how many threads are interrupted. The handler enters
+//! and leaves regions, and charges and credits blocks that were prepared before; it allocates nothing, because malloc
+//! in a handler is undefined. Meanwhile each thread allocates, frees and switches regions.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -51,8 +51,8 @@ static FREED: [Done; REGIONS.len()] = [const { Done::new() }; REGIONS.len()];
 static SIGNALS: AtomicU64 = AtomicU64::new(0);
 static WRONG_REGION: AtomicU64 = AtomicU64::new(0);
 
-/// Blocks that the ledger has not seen, among those of the thread: of a class that shares pages, of one that reaches beyond
-/// a page, and large ones.
+/// Blocks that the ledger has not seen, among those of the thread: of a class that shares pages, of one that reaches
+/// beyond a page, and large ones.
 const SIZES: [usize; 4] = [48, 1_000, 5_000, 20_000];
 const PREPARED: usize = 64;
 const LARGEST: u64 = 20_000;
@@ -69,7 +69,8 @@ std::thread_local! {
 }
 
 extern "C" fn handler(_: libc::c_int) {
-    // SAFETY: the thread sets the pointer before its timer starts, and keeps what it points to until the timer has stopped.
+    // SAFETY: the thread sets the pointer before its timer starts, and keeps what it points to until the timer has
+    // stopped.
     let Some(prepared) = (unsafe { PREPARED_HERE.get().as_ref() }) else { return };
     let before = current();
     let number = prepared.handled.get();

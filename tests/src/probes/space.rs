@@ -42,7 +42,8 @@ pub(super) fn tables(options: &Options) -> Value {
     // Back to front, so that vectors of neighbours are not what makes it cheap.
     while blocks.pop().is_some() {}
     let freed = present_bytes();
-    json!({ "before": before, "held": held, "freed": freed, "mapped": mapped, "refused_maps": table_use().refused_maps })
+    let refused_maps = table_use().refused_maps;
+    json!({ "before": before, "held": held, "freed": freed, "mapped": mapped, "refused_maps": refused_maps })
 }
 
 /// Option `bytes`: zeroed memory that nobody writes to, and what asking for it did to the resident set.

@@ -16,8 +16,8 @@ static A: Region = Region::new("a");
 static B: Region = Region::new("b");
 static GONE: Region = Region::new("gone");
 
-/// Options: `small` blocks of 100 bytes in `a`; `untouched` bytes in `b`, zeroed and never written; `dirtied` bytes that
-/// were written in `gone` and freed. The summary as JSON and as text.
+/// Options: `small` blocks of 100 bytes in `a`; `untouched` bytes in `b`, zeroed and never written; `dirtied` bytes
+/// that were written in `gone` and freed. The summary as JSON and as text.
 pub(super) fn run(options: &Options) -> Value {
     let small = options.count("small");
     let mut blocks = Vec::with_capacity(small);
@@ -28,8 +28,8 @@ pub(super) fn run(options: &Options) -> Value {
     let mut dirtied: Vec<Block> = GONE.scope(|| (0..dirtied).map(|_| Block::new(DIRTIED_BLOCK_BYTES)).collect());
     dirtied.iter_mut().for_each(|block| block.fill(1));
     drop(dirtied);
-    // Longer than a decay time of 1 ms, which some settings ask for; others are not due yet. What is new when jemalloc looks
-    // at the clock is due the next time at the earliest.
+    // Longer than a decay time of 1 ms, which some settings ask for; others are not due yet. What is new when jemalloc
+    // looks at the clock is due the next time at the earliest.
     for _ in 0..3 {
         std::thread::sleep(Duration::from_millis(10));
         jemalloc::decay();

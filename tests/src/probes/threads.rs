@@ -120,7 +120,10 @@ pub(super) fn keys(options: &Options) -> Value {
         Thread::start(only_set_the_key, 1).join();
     }
     let all = (Balance::of(*LATE), CALLED.load(Relaxed), table_use().thread_slots - slots);
-    let part = |(late, called, more_slots): (Balance, u64, usize)| json!({ "late": late.json(), "called": called, "more_slots": more_slots });
+    let part = |(late, called, more_slots): (Balance, u64, usize)| {
+        let late = late.json();
+        json!({ "late": late, "called": called, "more_slots": more_slots })
+    };
     json!({
         "known": part(known), "all": part(all), "wrong_region": WRONG_REGION.load(Relaxed),
         "threads_now": table_use().threads,

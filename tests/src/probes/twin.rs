@@ -103,5 +103,6 @@ pub(super) fn run(options: &Options) -> Value {
     let extra: Vec<Block> = (0..options.count("extra")).map(|_| Block::new(100)).collect();
     let statistics = jemalloc::statistics();
     drop(extra);
-    json!({ "moved": moved, "jemalloc": serde_json::from_str::<Value>(statistics).expect("jemalloc writes JSON")["jemalloc"] })
+    let statistics: Value = serde_json::from_str(statistics).expect("jemalloc writes JSON");
+    json!({ "moved": moved, "jemalloc": statistics["jemalloc"] })
 }

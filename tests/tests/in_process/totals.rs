@@ -84,7 +84,8 @@ fn large_blocks_are_counted_apart_and_rounded_to_pages() {
 #[test]
 fn alignment_rounds_the_usable_bytes_and_not_the_requested_ones() {
     let region = region("aligned");
-    // (size, alignment, class): jemalloc rounds the size up to the alignment, and serves more than a page's from 16 KiB.
+    // (size, alignment, class): jemalloc rounds the size up to the alignment, and serves more than a page's from 16
+    // KiB.
     let cases = [
         (24, 32, 32),
         (100, 64, 128),

@@ -36,7 +36,8 @@ const _: () = {
     is_send_and_sync::<InRegion<std::future::Ready<u8>>>();
 };
 
-/// Compiles only if `$type` does not implement `$trait`: otherwise two impls of `Ambiguous` apply and `_` has no answer.
+/// Compiles only if `$type` does not implement `$trait`: otherwise two impls of `Ambiguous` apply and `_` has no
+/// answer.
 macro_rules! assert_not_impl {
     ($type:ty: $trait:ident) => {
         const _: fn() = || {

@@ -1,7 +1,7 @@
 //! Scenarios whose subject is a whole process: its memory, its limits, its threads, its end.
 //!
-//! Each runs in a process of its own, started by `probe.rs`, because one scenario's blocks, tables, limits or signals would
-//! be another's error. What is expected is arithmetic in these files; the probes only measure.
+//! Each runs in a process of its own, started by `probe.rs`, because one scenario's blocks, tables, limits or signals
+//! would be another's error. What is expected is arithmetic in these files; the probes only measure.
 
 mod endings;
 mod forks;

@@ -1,17 +1,18 @@
 //! The kernel refuses memory: to the ledger for its tables, or to jemalloc for the heap.
 //!
-//! A process each, because a limit on address space is the process's, and because a refused table stays refused for good.
+//! A process each, because a limit on address space is the process's, and because a refused table stays refused for
+//! good.
 
 use serde_json::{Value, json};
 
 use crate::probe::{Probe, number};
 
-/// Freed memory must stay with jemalloc, so nothing may be given back by the clock; and blocks of a GiB must come from the
-/// same arena as all others, which the threshold of 0 does.
+/// Freed memory must stay with jemalloc, so nothing may be given back by the clock; and blocks of a GiB must come from
+/// the same arena as all others, which the threshold of 0 does.
 const KEEP_ALL: &str = "dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0,experimental_tcache_gc:false";
 
-/// Freed memory must become address space that jemalloc keeps, at once: it cuts small blocks from large pieces of that, but
-/// not from large pieces of dirty pages.
+/// Freed memory must become address space that jemalloc keeps, at once: it cuts small blocks from large pieces of that,
+/// but not from large pieces of dirty pages.
 const RETAIN_ALL: &str = "dirty_decay_ms:0,muzzy_decay_ms:0,oversize_threshold:0,experimental_tcache_gc:false";
 
 /// `[allocated, freed]` in each unit, for `blocks` of which nothing or all was freed.
@@ -20,8 +21,8 @@ fn balance(blocks: u64, requested: u64, usable: u64, freed: bool) -> Value {
     json!({ "blocks": pair(blocks), "requested": pair(requested), "usable": pair(usable) })
 }
 
-/// Where the heap lies decides whose tables are missing: whether the memory that a probe has prepared reaches into a GiB
-/// that the ledger does not know yet.
+/// Where the heap lies decides whose tables are missing: whether the memory that a probe has prepared reaches into a
+/// GiB that the ledger does not know yet.
 fn refused(probe: &str, settings: &str) -> Probe {
     Probe::ledger(probe).settings(settings).at_fixed_addresses()
 }

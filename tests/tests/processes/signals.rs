@@ -11,8 +11,8 @@ const FEW: u64 = 3_000;
 /// 30 s at 1 kHz.
 const MANY: u64 = 30_000;
 
-/// An operation that the signal interrupts, or one of the handler, may be lost: each signal is in the middle of at most one
-/// operation, and makes one. An operation adds at most the largest block to the bytes.
+/// An operation that the signal interrupts, or one of the handler, may be lost: each signal is in the middle of at most
+/// one operation, and makes one. An operation adds at most the largest block to the bytes.
 fn is_off_by_at_most_an_operation_per_signal(printed: &Value) {
     let signals = number(printed, "/signals");
     assert!(number(printed, "/off_blocks") <= signals, "{printed}");

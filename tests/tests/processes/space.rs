@@ -151,8 +151,8 @@ fn valgrind_runs_a_program_with_the_ledger() {
     assert_eq!(printed["passed"]["blocks"], json!([6, 6]));
 }
 
-/// The probes allocate and free in some thousand places. A fast path takes some 30 bytes more than a call of jemalloc; were
-/// the rest of the path inlined too, it would be hundreds.
+/// The probes allocate and free in some thousand places. A fast path takes some 30 bytes more than a call of jemalloc;
+/// were the rest of the path inlined too, it would be hundreds.
 const TEXT_GROWTH_BYTES: u64 = 64 * KIB;
 
 /// The size of the section `.text` of a 64-bit little-endian ELF file.

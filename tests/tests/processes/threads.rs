@@ -40,7 +40,8 @@ fn what_destructors_allocate_after_the_ledgers_own_is_counted_and_takes_no_slots
     assert_eq!(number(&printed, "/wrong_region"), 0);
     assert_eq!(number(&printed, "/known/called"), ROUNDS * THREADS);
     assert_eq!(number(&printed, "/all/called"), 2 * ROUNDS * THREADS);
-    // A destructor's block of 100 bytes becomes one of 5,000 and one of 100 again; the thread itself has made one of 100.
+    // A destructor's block of 100 bytes becomes one of 5,000 and one of 100 again; the thread itself has made one of
+    // 100.
     let books = |rounds: u64, made: u64| {
         let (blocks, requested, usable) = (3 * rounds + made, 5_200 * rounds + 100 * made, 5_344 * rounds + 112 * made);
         json!({ "blocks": [blocks, blocks], "requested": [requested, requested], "usable": [usable, usable] })
