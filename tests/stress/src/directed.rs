@@ -1,7 +1,7 @@
 //! The directed run: as many races on as few pages as possible.
 //!
-//! Blocks of a class with few slots per page, in two regions, freed mostly by others. The main thread is the one that is
-//! registered, so that it flips pages, while ghosts (threads without counters) own, free and reallocate slots of the
+//! Blocks of a class with few slots per page, in two regions, freed mostly by others. The main thread is the one that
+//! is registered, so that it flips pages, while ghosts (threads without counters) own, free and reallocate slots of the
 //! same pages, and threads come, register, allocate, and end.
 //!
 //! In a crowd the helpers are registered too: entries are written without fences, and no page may be flipped.

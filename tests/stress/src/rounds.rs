@@ -79,7 +79,8 @@ pub fn run(args: &Args) -> String {
     conductor.nothing_is_left();
     let operations = workers.iter().map(|worker| worker.operations).sum::<u64>() + conductor.solo.operations;
     format!(
-        "operations = {operations}\nquiescent points = {}\nregions = {} of {} ids\n{}reads beside the writers = {}\nmost bytes of rows = {}\n",
+        "operations = {operations}\nquiescent points = {}\nregions = {} of {} ids\n{}\
+         reads beside the writers = {}\nmost bytes of rows = {}\n",
         conductor.points,
         regions - first,
         region_count(),
