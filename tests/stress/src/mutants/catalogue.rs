@@ -277,8 +277,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a resized block goes to the current region",
         file: "heapledger-alloc/src/slow.rs",
-        from: "charge(record, moved, new_layout, Some(tag));",
-        to: "charge(record, moved, new_layout, None);",
+        from: "charge(record, counts, moved, new_layout, Some(tag));",
+        to: "charge(record, counts, moved, new_layout, None);",
         caught_by: &[Random],
     },
     Mutant {
@@ -292,7 +292,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "a free credits the current region",
         file: "heapledger-alloc/src/slow.rs",
         from: "    let tag = owner(block as usize, shape);\n    if let",
-        to: "    let tag = record.region_tag();\n    if let",
+        to: "    let tag = with_record(ThreadRecord::region_tag);\n    if let",
         caught_by: &[Random],
     },
     Mutant {
