@@ -11,6 +11,7 @@ mod checks;
 mod runs;
 mod slab;
 mod sweep;
+mod tally;
 mod walk;
 mod world;
 
@@ -18,6 +19,7 @@ mod world;
 pub const CLASSES: usize = 36;
 
 pub use checks::{Check, Facts, Failed, LiveBlocks};
+#[cfg(target_os = "linux")]
 pub(crate) use slab::SLAB_PAGES_MAX;
 pub use sweep::{Sheet, Totals};
 pub use walk::{

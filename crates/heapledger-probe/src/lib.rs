@@ -10,6 +10,8 @@
 //! * [`read::cgroup()`] reads the process's own control group, version 2 or 1.
 //! * [`read::stats()`] refreshes jemalloc's statistics once and reads them through cached MIBs.
 //! * [`read::resident_bytes()`] counts the resident pages of address ranges.
+//! * [`Walker`] puts every resident page of the process on its line: it reads maps, pages, and jemalloc's radix tree,
+//!   once that was shown to be what we think it is, and [`attribute`] does the arithmetic.
 //!
 //! # Forks, threads and locks
 //! No file is kept open, so a forked child never reads its parent. There is no lock of our own: facts that are found
@@ -29,7 +31,9 @@ pub mod read;
 #[cfg(target_os = "linux")]
 #[forbid(unsafe_code)]
 mod walker;
+#[cfg(not(target_os = "linux"))]
+#[path = "walker_elsewhere.rs"]
+mod walker;
 
 pub use error::ReadError;
-#[cfg(target_os = "linux")]
 pub use walker::Walker;

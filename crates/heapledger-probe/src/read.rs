@@ -3,9 +3,13 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod admission;
 #[cfg(target_os = "linux")]
+mod answers;
+#[cfg(target_os = "linux")]
 pub(crate) mod arenas;
 mod cgroup;
 mod ctl;
+#[cfg(target_os = "linux")]
+mod decode;
 #[cfg(target_os = "linux")]
 pub(crate) mod devices;
 #[cfg(target_os = "linux")]
@@ -27,6 +31,8 @@ mod residency;
 pub(crate) mod runs;
 #[cfg(target_os = "linux")]
 mod samples;
+#[cfg(target_os = "linux")]
+mod scan;
 #[cfg(target_os = "linux")]
 pub(crate) mod segments;
 mod settings;

@@ -90,8 +90,8 @@ fn arenas(world: &Synthetic) -> Vec<[u64; 4]> {
     arenas
 }
 
-/// What the kernel, jemalloc and the counters would say: all that is allocated on a region's pages lives, and what is on
-/// nobody's is cached.
+/// What the kernel, jemalloc and the counters would say: all that is allocated on a region's pages lives, and what is
+/// on nobody's is cached.
 fn facts(world: &Synthetic) -> Facts {
     let none = LiveBlocks { small_blocks: [0; CLASSES], large_usable_bytes: 0 };
     let mut regions = vec![none; worlds::REGIONS + 1];

@@ -10,7 +10,8 @@ pub struct Facts {
     pub rss_bytes: [Option<u64>; 3],
     /// `stats.allocated`.
     pub allocated_bytes: u64,
-    /// Of that, what the ledger did not hand out and threads do not cache: 0 unless something allocates past the ledger.
+    /// Of that, what the ledger did not hand out and threads do not cache: 0 unless something allocates past the
+    /// ledger.
     pub past_the_ledger_bytes: u64,
     /// What threads cache, `tcache_bytes` and `tcache_stashed_bytes`, and jemalloc's internal blocks.
     pub cached_bytes: u64,

@@ -1,16 +1,12 @@
 //! One slab: which slots are allocated, whose they are, and what of them is resident.
 
 use super::runs::{Runs, resident_as};
+use super::tally::Tallied;
 use super::{Bitmap, CLASSES, Classes, Extent, Owners, PageKind, PageOwner, Sheet, World};
 use crate::read::Residency;
 
 /// Most pages of a slab; more are refused when a walk is prepared.
 pub(crate) const SLAB_PAGES_MAX: usize = 64;
-
-/// Owners of one slab among whom its free slots are charged; a slab seldom has more. The slots of the others are theirs
-/// too.
-const OWNERS_MAX: usize = 64;
-const HINTS: usize = 64;
 
 /// A slab and the numbers of its class.
 #[derive(Copy, Clone)]
@@ -117,62 +113,6 @@ struct Pages {
 /// So many ones from the lowest bit on.
 fn low_bits(count: usize) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
-}
-
-/// Allocated slots of one slab, by row of their owner.
-///
-/// Kept from slab to slab, so that it need not be cleared.
-#[derive(Debug)]
-pub(super) struct Tally {
-    owners: [Tallied; OWNERS_MAX],
-    count: usize,
-    /// Where the entry of a row perhaps is, by the low bits of the row's index.
-    hints: [u8; HINTS],
-}
-
-#[derive(Copy, Clone, Debug, Default)]
-struct Tallied {
-    row: usize,
-    slots: u64,
-    resident: Residency,
-}
-
-impl Tally {
-    pub(super) fn new() -> Self {
-        Self { owners: [Tallied::default(); OWNERS_MAX], count: 0, hints: [0; HINTS] }
-    }
-
-    fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    fn owners(&self) -> &[Tallied] {
-        self.owners.get(..self.count).unwrap_or_default()
-    }
-
-    /// The entry of a row; `None` if there is no room for one more.
-    #[inline]
-    fn of(&mut self, row: usize) -> Option<&mut Tallied> {
-        let known = self.owners.get(..self.count).unwrap_or_default();
-        let hint = &mut self.hints[row % HINTS];
-        let found = match known.get(usize::from(*hint)) {
-            Some(hinted) if hinted.row == row => Some(usize::from(*hint)),
-            _ => known.iter().position(|tallied| tallied.row == row),
-        };
-        let at = match found {
-            Some(at) => at,
-            None if self.count < OWNERS_MAX => {
-                self.count += 1;
-                let at = self.count - 1;
-                self.owners[at] = Tallied { row, ..Tallied::default() };
-                at
-            }
-            None => return None,
-        };
-        // There are fewer than 256 entries.
-        *hint = at as u8;
-        self.owners.get_mut(at)
-    }
 }
 
 impl Sheet<'_> {
@@ -285,7 +225,7 @@ impl Sheet<'_> {
 
     /// What was tallied of a slab goes to the regions, and its free slots to who has allocated ones.
     fn charge(&mut self, class: usize, free_resident: Residency) {
-        let count = self.tally.count;
+        let count = self.tally.owners().len();
         if count > 1 {
             self.totals.slabs.free_shared_resident += free_resident;
         }

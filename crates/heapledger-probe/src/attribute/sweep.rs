@@ -1,7 +1,7 @@
 //! Runs × extents × owners → bytes per line, over one stretch of addresses after the other.
 
 use super::runs::Runs;
-use super::slab::Tally;
+use super::tally::Tally;
 use super::{
     ClassPages, Extent, ExtentState, FreeExtents, Gap, GapKind, LargePages, Moved, Owners, PageKind, PageOwner,
     RegionPages, Run, SlabPages, World,
@@ -71,8 +71,8 @@ impl<'a> Sheet<'a> {
     /// Adds up the addresses `window.0..window.1`, which follow those of the call before.
     ///
     /// `runs` and `extents` are by address and without overlap, and all that touch the window are among them; those at
-    /// its ends may reach beyond, but for slabs. Each extent is in one call more than it is cut. `gap` gets what lies in
-    /// no extent and no base block, resident or not.
+    /// its ends may reach beyond, but for slabs. Each extent is in one call more than it is cut. `gap` gets what lies
+    /// in no extent and no base block, resident or not.
     pub fn add(
         &mut self,
         world: &impl World,

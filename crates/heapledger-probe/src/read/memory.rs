@@ -14,8 +14,8 @@ pub(crate) fn peek<const N: usize>(address: usize) -> Option<[u64; N]> {
     let from = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes };
     // SAFETY: getpid has no preconditions.
     let pid = unsafe { libc::getpid() };
-    // SAFETY: the kernel writes into `words`, which is borrowed for the call and as long as stated; what it reads from it
-    // checks itself.
+    // SAFETY: the kernel writes into `words`, which is borrowed for the call and as long as stated; what it reads from
+    // it checks itself.
     let read = unsafe { libc::process_vm_readv(pid, &raw const to, 1, &raw const from, 1, 0) };
     (usize::try_from(read) == Ok(bytes)).then_some(words)
 }

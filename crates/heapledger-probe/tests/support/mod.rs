@@ -106,10 +106,7 @@ pub fn facts(taken: &Taken, rss_bytes: [Option<u64>; 3]) -> Facts {
         past_the_ledger_bytes: 0,
         cached_bytes: stats.tcache_bytes + stats.tcache_stashed_bytes + stats.internal_bytes,
         // With opt.hpa mapped is less than the pages of extents; then there is no heap to compare with.
-        base_bytes: stats
-            .mapped_bytes
-            .checked_sub((stats.pactive + stats.pdirty + stats.pmuzzy) * stats.page_bytes)
-            .unwrap_or_default(),
+        base_bytes: stats.mapped_bytes.wrapping_sub((stats.pactive + stats.pdirty + stats.pmuzzy) * stats.page_bytes),
         regions: taken
             .totals
             .iter()
