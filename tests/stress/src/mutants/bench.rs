@@ -1,6 +1,7 @@
 //! A copy of the crates under test, to be broken and built.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -12,6 +13,8 @@ const MEMBERS: [&str; 3] = ["crates/heapledger-core", "crates/heapledger-alloc",
 
 /// A check that takes longer than this has caught something: a loop that never ends.
 const LONGEST: Duration = Duration::from_secs(600);
+
+const SIGKILL: i32 = 9;
 
 /// A seed like any other; what a mutant does to a run depends on the interleaving anyway.
 const SEED: &str = "20";
@@ -151,7 +154,12 @@ fn replaced(text: &str, from: &str, to: &str) -> Result<String, String> {
 }
 
 fn run(command: &mut Command) -> Result<Output, String> {
-    command.output().map_err(|error| format!("{command:?}: {error}"))
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    // No mutant kills its process so: somebody outside did, and nothing was found out.
+    if output.status.signal() == Some(SIGKILL) || output.status.code() == Some(128 + SIGKILL) {
+        return Err(format!("{command:?} was killed"));
+    }
+    Ok(output)
 }
 
 fn succeeded(output: &Output) -> Result<(), String> {
