@@ -165,7 +165,7 @@ pub const MUTANTS: &[Mutant] = &[
         file: "heapledger-alloc/src/counters.rs",
         from: "SHARED[usize::from(tag)][word].fetch_add(n, Release);",
         to: "add_own(&SHARED[usize::from(tag)][word], n);",
-        caught_by: &[Random, Directed],
+        caught_by: &[Directed],
     },
     Mutant {
         name: "a guard below a dropped one is forgotten",
