@@ -26,8 +26,10 @@ use args::{Args, Mode, USAGE};
 static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
 
 /// One arena, so that threads meet on the same pages; `_RJEM_MALLOC_CONF` comes after it and may say otherwise.
+const OWN_MALLOC_CONF: &core::ffi::CStr = c"narenas:1";
+
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static MALLOC_CONF: Option<&'static core::ffi::c_char> = Some(first(c"narenas:1"));
+static MALLOC_CONF: Option<&'static core::ffi::c_char> = Some(first(OWN_MALLOC_CONF));
 
 const fn first(text: &'static core::ffi::CStr) -> &'static core::ffi::c_char {
     // SAFETY: a C string has at least its terminating zero, and a static one lives for ever.

@@ -12,6 +12,7 @@ pub fn write(file: &Path, args: &Args, report: &str, seconds: u64) -> io::Result
     let facts = [
         ("command", args.command()),
         ("seed", args.seed.to_string()),
+        ("jemalloc settings", settings()),
         ("result", "passed: every region equal to the oracle at every quiescent point".to_owned()),
         ("seconds", seconds.to_string()),
         ("commit", first_line("git", &["rev-parse", "HEAD"])),
@@ -25,6 +26,12 @@ pub fn write(file: &Path, args: &Args, report: &str, seconds: u64) -> io::Result
     ];
     let facts: String = facts.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
     fs::write(file, facts + report)
+}
+
+/// What jemalloc was told: first by the program, then by whoever ran it.
+fn settings() -> String {
+    let more = std::env::var("_RJEM_MALLOC_CONF").unwrap_or_default();
+    [crate::OWN_MALLOC_CONF.to_str().unwrap_or_default(), &more].join(" ").trim_end().to_owned()
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> String {
