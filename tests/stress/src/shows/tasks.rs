@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::future::{pending, poll_fn};
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::task::{Poll, Waker};
 use std::thread;
 
+use crossbeam::queue::ArrayQueue;
 use heapledger_core::{InRegionExt, RegionId, current};
 use tokio::runtime::Builder;
 
@@ -45,8 +47,30 @@ impl fmt::Display for Shown {
     }
 }
 
+/// Tasks that wait until a thread outside the runtime wakes them: any of its threads may go on with those.
+type Waiting = ArrayQueue<Waker>;
+
+/// Wakes whoever waits, until told to stop.
+fn wake_all(waiting: &Waiting, stop: &AtomicBool) {
+    while !stop.load(Acquire) {
+        match waiting.pop() {
+            Some(waker) => waker.wake(),
+            None => thread::yield_now(),
+        }
+    }
+}
+
 /// Runs one batch of tasks to its end.
 pub fn show(world: &'static World, random: &mut Random, shown: &mut Shown) {
+    let (waiting, stop) = (Arc::new(Waiting::new(TASKS)), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| wake_all(&waiting, &stop));
+        batch(world, &waiting, random, shown);
+        stop.store(true, Release);
+    });
+}
+
+fn batch(world: &'static World, waiting: &Arc<Waiting>, random: &mut Random, shown: &mut Shown) {
     let runtime = match Builder::new_multi_thread().worker_threads(THREADS).build() {
         Ok(runtime) => runtime,
         Err(error) => fail(format_args!("no runtime: {error}")),
@@ -58,7 +82,7 @@ pub fn show(world: &'static World, random: &mut Random, shown: &mut Shown) {
             1 => End::Never,
             _ => End::Done,
         };
-        runtime.spawn(task(world, region, Random::new(random.next(), 0), end).in_region(&region))
+        runtime.spawn(task(world, waiting.clone(), region, Random::new(random.next(), 0), end).in_region(&region))
     };
     let tasks: Vec<_> = (0..TASKS).map(spawn).collect();
     shown.tasks += TASKS as u64;
@@ -93,18 +117,18 @@ impl Drop for Held {
     }
 }
 
-async fn task(world: &'static World, region: RegionId, mut random: Random, end: End) {
+async fn task(world: &'static World, waiting: Arc<Waiting>, region: RegionId, mut random: Random, end: End) {
     let mut held = Held([None; HELD]);
     work(&mut held, region, &mut random);
     for _ in 0..AWAITS {
-        pause(region).await;
+        pause(&waiting, region).await;
         work(&mut held, region, &mut random);
         if random.one_in(4) {
             let inner = world.regions.pick(&mut random);
             let mut held = Held([None; HELD]);
             async {
                 work(&mut held, inner, &mut random);
-                pause(inner).await;
+                pause(&waiting, inner).await;
                 work(&mut held, inner, &mut random);
             }
             .in_region(&inner)
@@ -136,8 +160,8 @@ fn work(held: &mut Held, region: RegionId, random: &mut Random) {
     }
 }
 
-/// Lets the other tasks run once. Allocates nothing, unlike a runtime's own way of doing it.
-async fn pause(region: RegionId) {
+/// Goes on later, perhaps on another thread. Allocates nothing, unlike a runtime's own way of doing it.
+async fn pause(waiting: &Waiting, region: RegionId) {
     let mut began = None;
     poll_fn(|context| {
         if current() != region {
@@ -147,7 +171,10 @@ async fn pause(region: RegionId) {
         match began {
             None => {
                 began = Some(here);
-                context.waker().wake_by_ref();
+                // Each task has one place in the queue, but for what a task that was aborted left there.
+                if let Err(waker) = waiting.push(context.waker().clone()) {
+                    waker.wake();
+                }
                 Poll::Pending
             }
             Some(before) => {
