@@ -64,9 +64,11 @@ fn wake_all(waiting: &Waiting, stop: &AtomicBool) {
 pub fn show(world: &'static World, random: &mut Random, shown: &mut Shown) {
     let (waiting, stop) = (Arc::new(Waiting::new(TASKS)), AtomicBool::new(false));
     thread::scope(|scope| {
-        scope.spawn(|| wake_all(&waiting, &stop));
+        let wakes = scope.spawn(|| wake_all(&waiting, &stop));
         batch(world, &waiting, random, shown);
         stop.store(true, Release);
+        // A scope waits for the closure only, and a thread is registered until it is gone.
+        wakes.join().unwrap_or_else(|_| fail(format_args!("the thread that wakes panicked")));
     });
 }
 
