@@ -2,12 +2,13 @@
 
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize, fence};
+
+use heapledger_core::MAX_REGIONS;
 
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
-use crate::protocol::Rows;
-use crate::rows::Heap;
+use crate::rows::entries;
 use crate::words::Word;
 
 const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
@@ -136,12 +137,15 @@ pub enum PageOwner {
 
 /// What the owner map says of one page, at one moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PageWord(Word);
+pub struct PageWord {
+    word: Word,
+    page: usize,
+}
 
 impl PageWord {
     /// Who owns the page, or owned it last.
     pub fn owner(self) -> PageOwner {
-        if self.0.is_mixed() {
+        if self.word.is_mixed() {
             return PageOwner::Mixed;
         }
         match (self.start_owner(), self.tail_owner()) {
@@ -152,36 +156,81 @@ impl PageWord {
     }
 
     /// Whether the owners of the blocks that start here are told per slot only.
+    #[inline]
     pub fn is_mixed(self) -> bool {
-        self.0.is_mixed()
+        self.word.is_mixed()
     }
 
     /// The index of the region that owns every block that starts here; `None` on a mixed page, or if none ever did.
+    #[inline]
     pub fn start_owner(self) -> Option<usize> {
-        if self.0.is_mixed() { None } else { index_of(self.0.tag()) }
+        if self.word.is_mixed() { None } else { index_of(self.word.tag()) }
     }
 
     /// The index of the region that owns the block which began on an earlier page and ends here. Known only for blocks of
     /// more than a page in slabs.
     pub fn tail_owner(self) -> Option<usize> {
-        index_of(self.0.tail()?)
+        index_of(self.word.tail()?)
     }
 
     /// The index of the region that owns the block of `class` which starts at this offset in the page, or owned it last;
-    /// `None` if the page carries blocks of another class now, or none.
+    /// `None` if the page carries blocks of another class now, or none, or has changed since its word was read.
     ///
-    /// It does not say whether such a block lives.
+    /// It does not say whether such a block lives. For many slots of one page [`slot_owners`](PageWord::slot_owners) is
+    /// cheaper.
     pub fn slot_owner(self, class: usize, offset: usize) -> Option<usize> {
-        if !self.0.is_mixed() {
-            return index_of(self.0.tag());
+        if !self.word.is_mixed() {
+            return index_of(self.word.tag());
         }
-        match self.0.row() {
-            Some((of, row)) if of == class => index_of(Heap.entry(row, slot_of(class, offset)).load(Relaxed)),
+        let slots = self.slot_owners(class)?;
+        let owner = slots.owner(slot_of(class, offset));
+        if slots.still_hold() { owner } else { None }
+    }
+
+    /// The owners of the slots of a mixed page of `class`; `None` if the page is not mixed, or not of that class.
+    ///
+    /// Looks the page's row up once. Reading a slot is then one load, and whoever has read all that it wants asks
+    /// [`still_hold`](SlotOwners::still_hold) once, before it believes them.
+    #[inline]
+    pub fn slot_owners(self, class: usize) -> Option<SlotOwners> {
+        match self.word.row() {
+            Some((of, row)) if of == class && self.word.is_mixed() => {
+                Some(SlotOwners { entries: entries(class, row), page: self })
+            }
             _ => None,
         }
     }
 }
 
+/// The owners of the blocks that start in a mixed page, slot by slot.
+#[derive(Clone, Copy, Debug)]
+pub struct SlotOwners {
+    entries: &'static [AtomicU16],
+    page: PageWord,
+}
+
+impl SlotOwners {
+    /// The index of the region that owns a block, or owned it last, by how many blocks start before it in the same page:
+    /// with blocks of `bytes`, that is its offset in the page divided by `bytes`. `None` beyond the slots that a page of
+    /// the class can have. Below [`MAX_REGIONS`], whatever happens beside. One load; it does not say whether the block lives.
+    #[inline(always)]
+    pub fn owner(self, slot: usize) -> Option<usize> {
+        // Relaxed: `still_hold` fences.
+        index_of(self.entries.get(slot)?.load(Relaxed)).filter(|index| *index < MAX_REGIONS)
+    }
+
+    /// Whether the page is still what it was when its word was read. If it is not, the row may have been given to another
+    /// page meanwhile, and what [`owner`](SlotOwners::owner) said may be anything. One load.
+    #[inline]
+    pub fn still_hold(self) -> bool {
+        // Acquire: whoever gives a row away fences between the word that forgets it and its first new entry, so a
+        // reader of such an entry sees that word here.
+        fence(Acquire);
+        peek(self.page.page) == self.page.word
+    }
+}
+
+#[inline]
 fn index_of(tag: u16) -> Option<usize> {
     usize::from(tag).checked_sub(1)
 }
@@ -194,7 +243,7 @@ pub fn for_each_page_word(start: usize, end: usize, mut each: impl FnMut(usize, 
         let to = end.min(((from >> LEAF_SHIFT) + 1) << LEAF_SHIFT);
         if word(from).is_some() {
             for page in (from..to).step_by(PAGE_BYTES) {
-                each(page, PageWord(peek(page)));
+                each(page, PageWord { word: peek(page), page });
             }
         }
         from = to;
@@ -202,8 +251,10 @@ pub fn for_each_page_word(start: usize, end: usize, mut each: impl FnMut(usize, 
 }
 
 /// The word of the page that `address` lies in. Any address may be asked for.
+#[inline]
 pub fn page_word(address: usize) -> PageWord {
-    if address >> LEAF_SHIFT >= ROOT_ENTRIES { PageWord(Word::VIRGIN) } else { PageWord(peek(address)) }
+    let word = if address >> LEAF_SHIFT < ROOT_ENTRIES { peek(address) } else { Word::VIRGIN };
+    PageWord { word, page: address / PAGE_BYTES * PAGE_BYTES }
 }
 
 /// Who owns the page of `address`, or owned it last. Reads one word; any address may be asked for.

@@ -8,7 +8,7 @@
 //! * **(I3)** A row is freed only when its page carries blocks of another class or a block of its own pages: then no
 //!   slot of the row's class is held on that page, so nobody reads it.
 //! * **(I4)** A pure page's tag changes only while no block that relies on it is held: by a block that has the page's
-//!   starts to itself, by the first block of another class after the page was mixed, or by `flip`.
+//!   starts to itself, by the first block of another class after the page was mixed or had a tail, or by `flip`.
 //!
 //! A block that *inherits* (finds the page pure with its own tag) writes nothing; when somebody else mixes the page, the
 //! row is filled with that tag first, so the block reads the same owner before and after.
@@ -51,8 +51,9 @@ pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize
             return tag;
         }
         if !seen.is_mixed() {
-            if seen.tag() == 0 {
-                // A tail that ends here belongs to a slab of an earlier time: nothing of it is held.
+            if seen.tag() == 0 || seen.tail().is_some() {
+                // Nobody's yet, or last of blocks of more than a page: those are of an earlier slab, so nothing of them is
+                // held, and no later block inherited from them (see TAILED).
                 if swap(word, seen, Word::pure(tag)) {
                     return tag;
                 }

@@ -1,9 +1,9 @@
 //! Rows of owners for mixed pages: 32 to 1024 bytes, from mapped chunks, recycled through lock-free lists.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, fence};
 
-use crate::classes::slots_per_page;
+use crate::classes::{PAGE_BYTES, slot_of, slots_per_page};
 use crate::maps::Fresh;
 use crate::protocol::Rows;
 use crate::words::{ROW_ALIGN_BYTES, Row};
@@ -36,6 +36,8 @@ impl Rows for Heap {
     fn take(&self, class: usize) -> Option<Row> {
         let index = size_index(class);
         let row = pop(index).or_else(|| carve(SIZES[index]))?;
+        // As in `give`, for what the new page writes: it may be read by who comes from the old one.
+        fence(Release);
         USED_BYTES.fetch_add(SIZES[index], Relaxed);
         Some(row)
     }
@@ -43,6 +45,9 @@ impl Rows for Heap {
     fn give(&self, class: usize, row: Row) {
         let index = size_index(class);
         USED_BYTES.fetch_sub(SIZES[index], Relaxed);
+        // The page's word forgot the row before this: a reader that sees what is written to the row from now on sees
+        // that too (`SlotOwners::still_hold`).
+        fence(Release);
         push(index, row);
     }
 
@@ -55,6 +60,16 @@ impl Rows for Heap {
         // SAFETY: as above; mapped memory is zeroed, which is a valid u16, and lives as long as the process.
         unsafe { &*entry }
     }
+}
+
+/// All entries of a row, for who only reads them: the row may be given to another page meanwhile.
+#[inline]
+pub(crate) fn entries(class: usize, row: Row) -> &'static [AtomicU16] {
+    // The last byte of a page lies in the last slot that it can have.
+    let count = slot_of(class, PAGE_BYTES - 1) + 1;
+    // SAFETY: `row` came from `take` for this class, so the entries lie inside its chunk, which is zeroed when it is
+    // mapped, never unmapped, and accessed as 16-bit atomics only.
+    unsafe { core::slice::from_raw_parts(row.0 as *const AtomicU16, count) }
 }
 
 /// A free row keeps the number of the next one in its first four entries.

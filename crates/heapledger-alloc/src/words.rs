@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! bits  0..13   tag of the region whose blocks start here; 0 = none yet      (pure)
-//! bit  14       CLEARING: somebody is about to turn a mixed page into a pure one
+//! bit  14       with MIXED, CLEARING: somebody is about to turn the page into a pure one
+//!               without, TAILED: bits 22..63 say whose block ends here, so no block inherits
 //! bit  15       MIXED: bits 0..13 hold twice the size class instead, the owners are in the row
 //! bits 16..21   what the bits above mean: the class of the row, or TAIL
 //! bits 22..63   address of the row / 32, or, with TAIL, the tag of the block that ends here
@@ -13,6 +14,9 @@
 pub(crate) const TAG_BITS: u32 = 14;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const CLEARING: u64 = 1 << 14;
+/// The same bit, on a page that is not mixed. It keeps the low 16 bits from equalling a tag: a tail is of a block of more
+/// than a page, so a smaller one that comes belongs to a later slab, and its slow path forgets the tail.
+const TAILED: u64 = CLEARING;
 /// As the thread record has it: or-ed with twice a class, the low 16 bits of a mixed page's word.
 const MIXED: u64 = heapledger_core::thread::MIXED_BIT as u64;
 const KIND_SHIFT: u32 = 16;
@@ -46,7 +50,8 @@ impl Word {
         Word(MIXED | (2 * class as u64) | (class as u64) << KIND_SHIFT | ((row.0 >> ROW_SHIFT) as u64) << REST_SHIFT)
     }
 
-    /// The low 16 bits: equal to a tag exactly when the page is pure and that region's.
+    /// The low 16 bits: equal to a tag exactly when the page is pure, that region's, and has no tail; 0 only when no block
+    /// starts here.
     #[inline(always)]
     pub(crate) const fn low(self) -> u16 {
         self.0 as u16
@@ -64,7 +69,7 @@ impl Word {
     }
 
     pub(crate) const fn is_clearing(self) -> bool {
-        self.0 & CLEARING != 0
+        self.0 & (MIXED | CLEARING) == MIXED | CLEARING
     }
 
     /// The region whose blocks start here, for a page that is not mixed.
@@ -113,6 +118,7 @@ impl Word {
 
     /// A page in which a block of `start` begins (0 for none) and one of `tail` ends.
     pub(crate) const fn with_tail(start: u16, tail: u16) -> Word {
-        Word(start as u64 | KIND_TAIL << KIND_SHIFT | (tail as u64) << REST_SHIFT)
+        let tailed = if start == 0 { 0 } else { TAILED };
+        Word(start as u64 | tailed | KIND_TAIL << KIND_SHIFT | (tail as u64) << REST_SHIFT)
     }
 }

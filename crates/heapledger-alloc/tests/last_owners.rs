@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::fmt::Arguments;
 use std::ops::Range;
 
-use heapledger_alloc::{CLASS_BYTES, Ledger, PageOwner, block_owner, page_owner};
+use heapledger_alloc::{CLASS_BYTES, Ledger, PageOwner, block_owner, page_owner, page_word};
 use heapledger_core::{Region, RegionId};
 
 #[global_allocator]
@@ -141,8 +141,47 @@ fn grown_blocks_leave_their_owner(from: usize, to: usize) {
     assert_pages(&covered_pages(&mut [after]), *X, format_args!("when {from} bytes that became {to} are freed"));
 }
 
+/// Slabs of blocks that end in the middle of pages go, and slabs of little blocks of one of the two regions come.
+fn pages_forget_where_wide_blocks_ended(wide_bytes: usize) {
+    const LITTLE_BYTES: usize = 64;
+    let count = 4 * SMALL_TOTAL_BYTES / wide_bytes;
+    // All room before anything is looked at.
+    let mut wide: Vec<Block> = Vec::with_capacity(count);
+    let mut pages: Vec<usize> = Vec::with_capacity(8 * count);
+    let mut little: Vec<Block> = Vec::with_capacity(16 * SMALL_TOTAL_BYTES / LITTLE_BYTES);
+    for number in 0..count {
+        let region = if number % 2 == 0 { *X } else { *Y };
+        wide.push(region.scope(|| Block::new(wide_bytes, 8)));
+    }
+    for block in &wide {
+        let range = block.range();
+        pages.extend((range.start / PAGE_BYTES..range.end.div_ceil(PAGE_BYTES)).map(|page| page * PAGE_BYTES));
+    }
+    pages.sort_unstable();
+    pages.dedup();
+    wide.into_iter().for_each(Block::free);
+    flush();
+    Y.scope(|| (0..little.capacity()).for_each(|_| little.push(Block::new(LITTLE_BYTES, 8))));
+    let mut used_again = 0;
+    for block in &little {
+        let page = block.at.addr() / PAGE_BYTES * PAGE_BYTES;
+        // A mixed page is one that another thread's little blocks came to; what is told of it is told per slot.
+        if pages.binary_search(&page).is_ok() && !page_word(page).is_mixed() {
+            used_again += 1;
+            assert_pages(&[page], *Y, format_args!("of blocks of {LITTLE_BYTES} bytes where {wide_bytes} were"));
+        }
+    }
+    assert!(used_again > 0, "no page of {wide_bytes} bytes was used again");
+    little.into_iter().for_each(Block::free);
+    flush();
+}
+
 #[test]
 fn every_page_of_a_freed_block_knows_its_last_owner() {
+    // First, while there are no other free pages for the little blocks.
+    for wide_bytes in [5_120, 6_144, 7_168, 10_240, 14_336] {
+        pages_forget_where_wide_blocks_ended(wide_bytes);
+    }
     let small = CLASS_BYTES.iter().map(|&bytes| bytes as usize);
     for bytes in small.chain(LARGE_BYTES) {
         // The same pages go from hand to hand.

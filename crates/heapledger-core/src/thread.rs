@@ -21,7 +21,10 @@ pub const TAG_NEVER: u16 = 0x7fff;
 /// Or-ed with twice a size class this is what the word of a mixed page with a row of that class looks like (its low 16
 /// bits), while the thread is registered; otherwise the record holds a value that no word has.
 pub const MIXED_BIT: u16 = 0x8000;
-const MIXED_NEVER: u16 = 0x4000;
+/// In place of [`MIXED_BIT`] while the thread is not registered. With bit 15 clear it is no mixed page's, and with the
+/// others set no tag's, whatever bit 14 says of the page.
+pub const MIXED_NEVER: u16 = 0x7f00;
+const _: () = assert!(MAX_REGIONS < MIXED_NEVER as usize & 0x3fff);
 
 /// Guards nested deeper than this keep their predecessor themselves (see `guard.rs`).
 pub(crate) const STACK_ENTRIES: usize = 64;

@@ -153,9 +153,13 @@ fn check_pages(world: &World, first: usize, class: usize, block: usize, owner: u
         if world.word(page).is_mixed() {
             assert_eq!(world.word(page).row().expect("a mixed page has a row").0, class, "(I1)");
         }
+        assert_eq!(world.word(page).tail(), None, "blocks of class {class} end in no later page");
         return;
     }
     assert_eq!(world.word(page).tag(), owner);
+    if class < FIRST_WIDE_CLASS {
+        assert_eq!(world.word(page).tail(), None, "the block has its page to itself");
+    }
     if class >= FIRST_WIDE_CLASS {
         let end = offset + CLASS_BYTES[class] as usize;
         for beyond in 1..end / PAGE_BYTES {

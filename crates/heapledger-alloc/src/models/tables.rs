@@ -57,8 +57,22 @@ proptest! {
     #[test]
     fn a_word_with_a_tail_gives_back_both_regions(start in 0_u16..1 << TAG_BITS, tail in tag()) {
         let word = Word::with_tail(start, tail);
-        prop_assert!(!word.is_mixed());
+        prop_assert!(!word.is_mixed() && !word.is_clearing());
         prop_assert_eq!((word.tag(), word.tail(), word.row()), (start, Some(tail), None));
+    }
+
+    /// Or a block would inherit the page, tail and all; and a mixed page's row would be looked for in the tail.
+    #[test]
+    fn a_word_with_a_tail_is_no_ones_at_first_sight(start in 0_u16..=4608, tail in tag(), other in 1_u16..=4608) {
+        let low = Word::with_tail(start, tail).low();
+        prop_assert_ne!(low, other);
+        prop_assert_eq!(low == 0, start == 0);
+        prop_assert_ne!(low, heapledger_core::thread::TAG_NEVER);
+        prop_assert_eq!(low & heapledger_core::thread::MIXED_BIT, 0);
+        for class in 0..SMALL_CLASSES {
+            let pair = u8::try_from(2 * class).expect("classes are few");
+            prop_assert_ne!(low, heapledger_core::thread::MIXED_NEVER | u16::from(pair));
+        }
     }
 
     #[test]
