@@ -204,7 +204,7 @@ impl Walker {
         for _ in 0..TRIES {
             self.list_own(tables)?;
             self.maps.read(self.roots)?;
-            segments(&mut self.segments);
+            segments(self.maps.vmas(), &mut self.segments);
             self.pieces.clear();
             let (devices, pieces) = (&self.devices, &mut self.pieces);
             let storage = |vma: &_| match (devices.is_huge(vma), devices.is_memory(vma)) {

@@ -122,7 +122,6 @@ fn fork_and_judge() {
 }
 
 #[test]
-#[ignore = "the loader's lock, which the walk takes, is not reset in a child of glibc 2.36"]
 fn children_that_are_forked_while_a_statement_is_taken_take_their_own() {
     static DONE: AtomicBool = AtomicBool::new(false);
     let busy = std::thread::spawn(|| {

@@ -1,7 +1,7 @@
 //! What glibc says of its own heap.
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
+use super::memory::weak_symbol;
 
 /// `struct mallinfo2`, of which the fifth number is bytes in mappings.
 type Mallinfo2 = unsafe extern "C" fn() -> [usize; 10];
@@ -13,13 +13,13 @@ pub(crate) fn mmapped_bytes() -> Option<usize> {
     if !cfg!(target_env = "gnu") {
         return None;
     }
-    // SAFETY: the name is a C string.
-    let address: *mut c_void = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"mallinfo2".as_ptr()) };
-    if address.is_null() {
+    // Linked rather than looked up: the loader would be asked under a lock that a forked child can find held.
+    let address = weak_symbol!("mallinfo2");
+    if address == 0 {
         return None;
     }
     // SAFETY: this is the type of that function: it takes nothing and gives ten sizes.
-    let mallinfo2 = unsafe { std::mem::transmute::<*mut c_void, Mallinfo2>(address) };
+    let mallinfo2 = unsafe { std::mem::transmute::<usize, Mallinfo2>(address) };
     // SAFETY: it has no preconditions.
     let numbers = unsafe { mallinfo2() };
     numbers.get(4).copied()

@@ -49,38 +49,46 @@ pub(crate) fn prefetch(address: usize) {
     let _ = address;
 }
 
-/// The address of jemalloc's radix tree; 0 if no jemalloc with that symbol is linked.
+/// The address of a symbol, 0 if the program has none of this name.
 ///
 /// The reference is weak, so that a program without the symbol links too; the directive stands beside the use, because
 /// it counts for one object file only.
+macro_rules! weak_symbol {
+    ($name:literal) => {{
+        let address: usize;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: loads an entry of the global offset table, which the linker fills with the symbol's address or 0.
+        unsafe {
+            std::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
+                out(reg) address,
+                options(pure, nomem, preserves_flags, nostack),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        unsafe {
+            std::arch::asm!(
+                concat!(".weak ", $name),
+                concat!("adrp {0}, :got:", $name),
+                concat!("ldr {0}, [{0}, :got_lo12:", $name, "]"),
+                out(reg) address,
+                options(pure, nomem, preserves_flags, nostack),
+            );
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            address = 0;
+        }
+        address
+    }};
+}
+pub(super) use weak_symbol;
+
+/// The address of jemalloc's radix tree; 0 if no jemalloc with that symbol is linked.
 pub(crate) fn emap_symbol() -> usize {
-    let address: usize;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: loads an entry of the global offset table, which the linker fills with the symbol's address or 0.
-    unsafe {
-        std::arch::asm!(
-            ".weak _rjem_je_arena_emap_global",
-            "mov {}, qword ptr [rip + _rjem_je_arena_emap_global@GOTPCREL]",
-            out(reg) address,
-            options(pure, nomem, preserves_flags, nostack),
-        );
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: as above.
-    unsafe {
-        std::arch::asm!(
-            ".weak _rjem_je_arena_emap_global",
-            "adrp {0}, :got:_rjem_je_arena_emap_global",
-            "ldr {0}, [{0}, :got_lo12:_rjem_je_arena_emap_global]",
-            out(reg) address,
-            options(pure, nomem, preserves_flags, nostack),
-        );
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    {
-        address = 0;
-    }
-    address
+    weak_symbol!("_rjem_je_arena_emap_global")
 }
 
 #[cfg(test)]
