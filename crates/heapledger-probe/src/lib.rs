@@ -12,6 +12,7 @@
 //! * [`read::resident_bytes()`] counts the resident pages of address ranges.
 //! * [`Walker`] puts every resident page of the process on its line: it reads maps, pages, and jemalloc's radix tree,
 //!   once that was shown to be what we think it is, and [`attribute`] does the arithmetic.
+//! * [`control`] is the other direction: purging, decay times, background threads. No reading calls it.
 //!
 //! # Forks, threads and locks
 //! No file is kept open, so a forked child never reads its parent. There is no lock of our own: facts that are found
@@ -26,6 +27,7 @@
 
 #[forbid(unsafe_code)]
 pub mod attribute;
+pub mod control;
 mod error;
 pub mod read;
 #[cfg(target_os = "linux")]

@@ -22,6 +22,8 @@ pub enum SettingId {
     ArenasInitialized,
     /// Whether background threads purge.
     BackgroundThread,
+    /// How many of them there may be.
+    MaxBackgroundThreads,
     /// Decay time of dirty pages in arenas to come.
     DirtyDecayMs,
     /// Decay time of muzzy pages in arenas to come.
@@ -78,6 +80,8 @@ settings! {
         "How many arenas exist. Each costs a summary 4 to 8 microseconds and has decay clocks and metadata of its own.";
     BackgroundThread, "background_thread", "mallctl background_thread",
         "Whether background threads purge. Without them dirty pages of an idle process never decay.";
+    MaxBackgroundThreads, "max_background_threads", "mallctl max_background_threads",
+        "How many background threads there may be; arenas share them.";
     DirtyDecayMs, "dirty_decay_ms", "mallctl arenas.dirty_decay_ms",
         "How long dirty pages stay in arenas made from now on: -1 is for ever, 0 not at all. Arenas can differ.";
     MuzzyDecayMs, "muzzy_decay_ms", "mallctl arenas.muzzy_decay_ms",

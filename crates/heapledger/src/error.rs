@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why [`quick`](crate::quick) gave no summary, or [`statement`](crate::statement) no statement.
+/// Why [`quick`](crate::quick) gave no summary, [`statement`](crate::statement) no statement, or a setting was not set.
 ///
 /// What merely could not be read, such as a hidden `/proc` or a jemalloc without statistics, is no error: the figures
 /// concerned are [`Unknown`](crate::Figure::Unknown), with the reason and what to do, and the rest is stated.
@@ -21,6 +21,15 @@ pub enum Error {
     Busy {
         /// How long it waited for its turn.
         waited: Duration,
+    },
+    /// jemalloc did not do what it was told.
+    Refused {
+        /// The setting or command, by its key in jemalloc's manual.
+        setting: &'static str,
+        /// What jemalloc says.
+        says: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
 }
 
@@ -40,6 +49,7 @@ impl fmt::Display for Error {
                 "no turn to take a statement for {} s: take fewer at once, or use heapledger::quick(), which never waits",
                 waited.as_secs()
             ),
+            Self::Refused { says, remedy, .. } => write!(out, "{says}; {remedy}"),
         }
     }
 }

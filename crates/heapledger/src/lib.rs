@@ -81,6 +81,9 @@
 //! | [`statement()`] | + every page | 0.5 ms + 1.5 to 5 ms per resident GiB | a [`Statement`], whose lines sum to RSS |
 //! | [`own_tables()`] | the kernel's page tables | µs per GiB of heap and per thread | what the ledger itself takes |
 //!
+//! What can be done: [`purge()`] gives free pages back and says what it could not; [`configure()`] changes jemalloc's
+//! settings and reads back what took effect.
+//!
 //! A pair is a thread and a region that it used. Most of a summary's cost is jemalloc's refresh of its own statistics.
 //!
 //! Every figure is a [`Figure`]: exact, an interval that is true, or unknown with a reason and what to do. Zero is a
@@ -121,6 +124,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod control;
 mod error;
 mod faults;
 mod live;
@@ -134,6 +138,7 @@ mod settings;
 mod statement;
 mod warnings;
 
+pub use control::{Change, Configured, Left, Purge, configure, purge};
 pub use error::Error;
 pub use heapledger_alloc::Ledger;
 pub use heapledger_core::{

@@ -20,6 +20,7 @@ pub(crate) fn values(
         (SettingId::Narenas, count(jemalloc.narenas)),
         (SettingId::ArenasInitialized, count(jemalloc.arenas_initialized)),
         (SettingId::BackgroundThread, flag(jemalloc.background_thread)),
+        (SettingId::MaxBackgroundThreads, count(jemalloc.max_background_threads)),
         (SettingId::DirtyDecayMs, value(jemalloc.dirty_decay_ms, SettingValue::Count)),
         (SettingId::MuzzyDecayMs, value(jemalloc.muzzy_decay_ms, SettingValue::Count)),
         (SettingId::Tcache, flag(jemalloc.tcache)),

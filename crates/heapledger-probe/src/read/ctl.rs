@@ -53,6 +53,7 @@ keys! {
     Narenas, Unsigned, c"arenas.narenas";
     ArenaInitialized, Flag, c"arena.0.initialized";
     BackgroundThread, Flag, c"background_thread";
+    MaxBackgroundThreads, Size, c"max_background_threads";
     DirtyDecayMs, SignedSize, c"arenas.dirty_decay_ms";
     MuzzyDecayMs, SignedSize, c"arenas.muzzy_decay_ms";
     OptNarenas, Unsigned, c"opt.narenas";

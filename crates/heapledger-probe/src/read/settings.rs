@@ -20,6 +20,8 @@ pub struct JemallocSettings {
     pub arenas_initialized: Result<u64, ReadError>,
     /// `background_thread`.
     pub background_thread: Result<bool, ReadError>,
+    /// `max_background_threads`.
+    pub max_background_threads: Result<u64, ReadError>,
     /// `arenas.dirty_decay_ms`: of arenas to come; -1 is never.
     pub dirty_decay_ms: Result<i64, ReadError>,
     /// `arenas.muzzy_decay_ms`: of arenas to come; -1 is never.
@@ -56,6 +58,7 @@ pub fn settings(ctl: &impl Ctl) -> JemallocSettings {
             count_initialized(ctl, narenas, if in_order { automatic } else { 0 })
         }),
         background_thread: ctl.flag(Key::BackgroundThread),
+        max_background_threads: ctl.unsigned(Key::MaxBackgroundThreads),
         dirty_decay_ms: ctl.signed(Key::DirtyDecayMs),
         muzzy_decay_ms: ctl.signed(Key::MuzzyDecayMs),
         tcache: ctl.flag(Key::OptTcache),
