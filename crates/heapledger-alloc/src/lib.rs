@@ -16,14 +16,21 @@
 //! figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol` → `maps` → `rows`, `pages` → `counters` → `threads` → `slow` → `ledger`.
-//! Each uses only those before it; the first three contain no unsafe code and are model-checked under `--cfg loom`.
+//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `counters` → `threads` → `slow` →
+//! `ledger`. Each uses only those before it; those up to `list` contain no unsafe code and are model-checked under
+//! `--cfg loom`.
+
+#![cfg_attr(
+    loom,
+    allow(dead_code, unused_imports, reason = "loom compiles the protocols only, not what else uses their parts")
+)]
 
 mod classes;
 #[cfg(not(loom))]
 mod counters;
 #[cfg(not(loom))]
 mod ledger;
+pub(crate) mod list;
 #[cfg(not(loom))]
 mod maps;
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize, fence};
+use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
 use heapledger_core::MAX_REGIONS;
 
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
+use crate::protocol;
 use crate::rows::entries;
 use crate::words::Word;
 
@@ -221,12 +222,11 @@ impl SlotOwners {
 
     /// Whether the page is still what it was when its word was read. If it is not, the row may have been given to another
     /// page meanwhile, and what [`owner`](SlotOwners::owner) said may be anything. One load.
+    ///
+    /// A page that lost its row and got the very same one back since then is taken for unchanged.
     #[inline]
     pub fn still_hold(self) -> bool {
-        // Acquire: whoever gives a row away fences between the word that forgets it and its first new entry, so a
-        // reader of such an entry sees that word here.
-        fence(Acquire);
-        peek(self.page.page) == self.page.word
+        word(self.page.page).is_some_and(|word| protocol::is_still(word, self.page.word))
     }
 }
 

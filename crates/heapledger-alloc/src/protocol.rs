@@ -141,6 +141,16 @@ pub(crate) fn owner<R: Rows>(word: Word, rows: &R, slot: usize) -> u16 {
     if word.is_mixed() { rows.entry(word.row_unchecked(), slot).load(Relaxed) } else { word.tag() }
 }
 
+/// Whether a page's word is still what it was when the caller read it, after reading entries of slots that it does not
+/// hold. If it is not, those entries may be another page's by now.
+#[inline]
+pub(crate) fn is_still(word: &AtomicU64, seen: Word) -> bool {
+    // Acquire: who saw an entry that was written after the row was given back sees the word that forgot the row, because
+    // `list.rs` fences between the two.
+    fence(Acquire);
+    word.load(Relaxed) == seen.0
+}
+
 /// Gives the whole page to `tag`: for pages that one block has to itself.
 pub(crate) fn take_page<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
     let wanted = Word::pure(tag);

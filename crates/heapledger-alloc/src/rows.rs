@@ -1,9 +1,10 @@
-//! Rows of owners for mixed pages: 32 to 1024 bytes, from mapped chunks, recycled through lock-free lists.
+//! Rows of owners for mixed pages: 32 to 1024 bytes, from mapped chunks, used again through the lists of `list.rs`.
 
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, fence};
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU16, AtomicUsize};
 
 use crate::classes::{PAGE_BYTES, slot_of, slots_per_page};
+use crate::list::FreeList;
 use crate::maps::Fresh;
 use crate::protocol::Rows;
 use crate::words::{ROW_ALIGN_BYTES, Row};
@@ -14,9 +15,8 @@ const ADDRESS_BITS: u32 = 47;
 /// Sizes of rows in bytes; a class has the first that fits its slots.
 const SIZES: [usize; 8] = [32, 64, 96, 128, 192, 256, 512, 1024];
 
-/// One list per size: `row / 32` above, a count of changes below, so that a head that went and came back is noticed.
-static FREE: [AtomicU64; SIZES.len()] = [const { AtomicU64::new(0) }; SIZES.len()];
-const COUNT_BITS: u32 = 22;
+/// One list per size.
+static FREE: [FreeList; SIZES.len()] = [const { FreeList::new() }; SIZES.len()];
 
 /// The next unused byte of the current chunk. Chunks are aligned and their first bytes stay unused, so an address at a
 /// multiple of the chunk size means that there is no room (or no chunk yet).
@@ -35,9 +35,7 @@ pub(crate) struct Heap;
 impl Rows for Heap {
     fn take(&self, class: usize) -> Option<Row> {
         let index = size_index(class);
-        let row = pop(index).or_else(|| carve(SIZES[index]))?;
-        // As in `give`, for what the new page writes: it may be read by who comes from the old one.
-        fence(Release);
+        let row = FREE[index].pop(self).or_else(|| carve(SIZES[index]))?;
         USED_BYTES.fetch_add(SIZES[index], Relaxed);
         Some(row)
     }
@@ -45,10 +43,7 @@ impl Rows for Heap {
     fn give(&self, class: usize, row: Row) {
         let index = size_index(class);
         USED_BYTES.fetch_sub(SIZES[index], Relaxed);
-        // The page's word forgot the row before this: a reader that sees what is written to the row from now on sees
-        // that too (`SlotOwners::still_hold`).
-        fence(Release);
-        push(index, row);
+        FREE[index].push(self, row);
     }
 
     #[inline(always)]
@@ -70,51 +65,6 @@ pub(crate) fn entries(class: usize, row: Row) -> &'static [AtomicU16] {
     // SAFETY: `row` came from `take` for this class, so the entries lie inside its chunk, which is zeroed when it is
     // mapped, never unmapped, and accessed as 16-bit atomics only.
     unsafe { core::slice::from_raw_parts(row.0 as *const AtomicU16, count) }
-}
-
-/// A free row keeps the number of the next one in its first four entries.
-fn read_next(row: Row) -> u64 {
-    (0..4).map(|part| u64::from(Heap.entry(row, part).load(Relaxed)) << (16 * part)).sum()
-}
-
-fn write_next(row: Row, next: u64) {
-    for part in 0..4 {
-        Heap.entry(row, part).store((next >> (16 * part)) as u16, Relaxed);
-    }
-}
-
-fn head(number: u64, before: u64) -> u64 {
-    number << COUNT_BITS | before.wrapping_add(1) & ((1 << COUNT_BITS) - 1)
-}
-
-fn pop(index: usize) -> Option<Row> {
-    let mut seen = FREE[index].load(Acquire);
-    loop {
-        let number = seen >> COUNT_BITS;
-        if number == 0 {
-            return None;
-        }
-        let row = Row(number as usize * ROW_ALIGN_BYTES);
-        // If somebody else takes the row meanwhile, this reads garbage, and the count makes the exchange fail.
-        let next = read_next(row);
-        // Acquire pairs with `push`: the next number was written before the row was listed.
-        match FREE[index].compare_exchange_weak(seen, head(next, seen), AcqRel, Acquire) {
-            Ok(_) => return Some(row),
-            Err(now) => seen = now,
-        }
-    }
-}
-
-fn push(index: usize, row: Row) {
-    let mut seen = FREE[index].load(Relaxed);
-    loop {
-        write_next(row, seen >> COUNT_BITS);
-        let number = (row.0 / ROW_ALIGN_BYTES) as u64;
-        match FREE[index].compare_exchange_weak(seen, head(number, seen), Release, Relaxed) {
-            Ok(_) => return,
-            Err(now) => seen = now,
-        }
-    }
 }
 
 fn carve(bytes: usize) -> Option<Row> {

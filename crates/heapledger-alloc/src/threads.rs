@@ -1,4 +1,10 @@
 //! Registration and teardown of threads, and what a forked child must forget.
+//!
+//! A thread tells us that it ends through a pthread key. The C library runs the destructors of keys in four rounds at most
+//! (`PTHREAD_DESTRUCTOR_ITERATIONS`), and a value that is set in the last of them gets no destructor: a thread whose very
+//! first operation comes there, out of another key's destructor that ran three times before without allocating, keeps its
+//! slot for good. What it counted stays right; what is lost is the slot, and un-mixing, which needs a single registered
+//! thread. Nothing tells a thread that it is in that round, so nothing is done about it.
 
 use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize, fence};

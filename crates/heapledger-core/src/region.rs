@@ -81,6 +81,9 @@ impl RegionId {
 /// let tensor = WEIGHTS.scope(|| vec![0_f32; 4096]);
 /// # drop(tensor);
 /// ```
+///
+/// A `static` remembers its id. A `const` is the same region, but each use looks the name up anew, and clippy's
+/// `borrow_interior_mutable_const` points at it.
 pub struct Region {
     name: &'static str,
     node: OnceRef<Node>,

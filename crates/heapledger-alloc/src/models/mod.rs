@@ -13,6 +13,8 @@ mod loom_counters;
 #[cfg(loom)]
 mod loom_flip;
 #[cfg(loom)]
+mod loom_list;
+#[cfg(loom)]
 mod loom_neighbours;
 #[cfg(loom)]
 mod loom_own;

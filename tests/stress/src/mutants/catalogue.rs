@@ -52,6 +52,9 @@ use Check::{Crowd, Directed, DirectedAtSpeed, Guards, Loom, Owners, Properties, 
 /// The file that most of them break.
 pub const PROTOCOL: &str = "heapledger-alloc/src/protocol.rs";
 
+/// The lists of free rows.
+const LIST: &str = "heapledger-alloc/src/list.rs";
+
 /// All of them.
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -238,6 +241,48 @@ pub const MUTANTS: &[Mutant] = &[
         from: "                if swap(word, seen, Word::pure(tag)) {\n                    give_back(rows, old);\n                    return tag;",
         to: "                give_back(rows, old);\n                if swap(word, seen, Word::pure(tag)) {\n                    return tag;",
         caught_by: &[Loom("loom_own")],
+    },
+    Mutant {
+        name: "a head of the free rows that went and came back is taken for the same",
+        file: LIST,
+        from: "before.wrapping_add(1) &",
+        to: "before &",
+        caught_by: &[Loom("a_head_that_went")],
+    },
+    Mutant {
+        name: "a free row is listed before it has the next one's number",
+        file: LIST,
+        from: "seen, head(number, seen), Release, Relaxed)",
+        to: "seen, head(number, seen), Relaxed, Relaxed)",
+        caught_by: &[Loom("loom_list")],
+    },
+    Mutant {
+        name: "a row is given back without a fence for who still reads it",
+        file: LIST,
+        from: "        fence(Release);\n        let mut seen = self.0.load(Relaxed);",
+        to: "        let mut seen = self.0.load(Relaxed);",
+        caught_by: &[Loom("a_reader_believes")],
+    },
+    Mutant {
+        name: "a reader of slots does not look at the page a second time",
+        file: PROTOCOL,
+        from: "    word.load(Relaxed) == seen.0\n}",
+        to: "    word.load(Relaxed) == seen.0 || true\n}",
+        caught_by: &[Loom("a_reader_believes")],
+    },
+    Mutant {
+        name: "a reader of slots looks a second time without a fence",
+        file: PROTOCOL,
+        from: "    fence(Acquire);\n    word.load(Relaxed) == seen.0\n}",
+        to: "    word.load(Relaxed) == seen.0\n}",
+        caught_by: &[Loom("a_reader_believes")],
+    },
+    Mutant {
+        name: "a page with the tail of an earlier slab is inherited",
+        file: "heapledger-alloc/src/words.rs",
+        from: "let tailed = if start == 0 { 0 } else { TAILED };",
+        to: "let tailed = 0 * TAILED;",
+        caught_by: &[Properties, Owners],
     },
     Mutant {
         name: "neighbours overwrite each other's half",
