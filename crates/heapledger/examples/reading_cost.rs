@@ -55,13 +55,18 @@ fn main() -> Result<(), heapledger::Error> {
         ready.wait();
         let live = median(|| drop(std::hint::black_box(heapledger::live())));
         let quick = median(|| drop(std::hint::black_box(heapledger::quick())));
+        let refresh = median(|| {
+            let _ = std::hint::black_box(tikv_jemalloc_ctl::epoch::advance());
+        });
         let summary = heapledger::quick();
         done.wait();
         println!(
-            "{threads} threads, {regions} regions, {} arenas: live {:.1} us, quick {:.1} us (medians of {CALLS})",
+            "{threads} threads, {regions} regions, {} arenas: live {:.1} us, quick {:.1} us, \
+             of it jemalloc's refresh {:.1} us (medians of {CALLS})",
             arenas(&summary?),
             live.as_nanos() as f64 / 1e3,
             quick.as_nanos() as f64 / 1e3,
+            refresh.as_nanos() as f64 / 1e3,
         );
         Ok(())
     })
