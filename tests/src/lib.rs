@@ -5,11 +5,14 @@
 //! as it is) and `probe-system`. The tests in `tests/` start them, and compare what they print with arithmetic.
 //!
 //! `os/` has the raw calls, `blocks.rs` heap blocks by address, `books.rs` the ledger's figures of one region,
-//! `random.rs` the numbers that make a program's course the same in every run.
+//! `lanes.rs` keeps heavy tests and timed ones apart; `outside/` sees a process as
+//! another one does; `random.rs` the numbers that make a program's course the same in every run.
 
 pub mod blocks;
 pub mod books;
+pub mod lanes;
 pub mod os;
+pub mod outside;
 pub mod probes;
 pub mod random;
 

@@ -13,6 +13,7 @@ mod names;
 mod refused;
 mod signals;
 mod space;
+mod states;
 mod summary;
 mod threads;
 mod twin;
@@ -65,6 +66,23 @@ const PROBES: &[(&str, Probe)] = &[
     ("signals", signals::run),
     ("signals-short", signals::short_lived),
     ("start", space::start),
+    ("state-alive", states::alive),
+    ("state-ended", states::ended),
+    ("state-file", states::file),
+    ("state-forked", states::forked),
+    ("state-glibc", states::glibc),
+    ("state-half-read", states::half_read),
+    ("state-large", states::large),
+    ("state-mixed", states::mixed),
+    ("state-mixed-to-the-end", states::mixed_to_the_end),
+    ("state-muzzy", states::muzzy),
+    ("state-own-map", states::own_map),
+    ("state-purged", states::purged),
+    ("state-shared", states::shared),
+    ("state-small", states::small),
+    ("state-start", states::start),
+    ("state-thinned", states::thinned),
+    ("state-untouched", states::untouched),
     ("summary", summary::run),
     ("tables", space::tables),
     ("thread-keys", threads::keys),

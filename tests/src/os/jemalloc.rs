@@ -53,6 +53,11 @@ pub fn decay() {
     command(c"arena.4096.decay");
 }
 
+/// Has every arena give back all pages that no block lies in.
+pub fn purge() {
+    command(c"arena.4096.purge");
+}
+
 fn command(name: &CStr) {
     // SAFETY: the name is a C string; nothing is read or written.
     let result = unsafe { mallctl(name.as_ptr().cast(), null_mut(), null_mut(), null_mut(), 0) };

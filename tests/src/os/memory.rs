@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::ptr::null_mut;
 
 /// The process as the kernel counts it, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -68,4 +70,63 @@ fn set_soft_limit(bytes: u64) {
     let limits = libc::rlimit { rlim_cur: bytes, ..limits() };
     // SAFETY: the place is a valid rlimit.
     super::check("setrlimit", unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limits) });
+}
+
+/// Whether others see what is written to a mapping.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sharing {
+    /// Nobody.
+    Private,
+    /// Whoever maps the same.
+    Shared,
+}
+
+/// Memory that is never given back.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    start: *mut u8,
+    bytes: usize,
+}
+
+impl Memory {
+    /// Where it begins.
+    pub fn address(self) -> usize {
+        self.start as usize
+    }
+
+    /// Reads a byte of each of its pages.
+    pub fn read(self) {
+        for offset in (0..self.bytes).step_by(PAGE_BYTES) {
+            // SAFETY: inside the memory, which is never given back.
+            unsafe { self.start.wrapping_add(offset).read_volatile() };
+        }
+    }
+
+    /// Writes a byte into each page of the first `bytes`, and the last of them.
+    pub fn write(self, bytes: usize) {
+        assert!(bytes <= self.bytes);
+        for offset in (0..bytes).step_by(PAGE_BYTES).chain([bytes - 1]) {
+            // SAFETY: inside the memory, which is never given back and which nobody else knows of.
+            unsafe { self.start.wrapping_add(offset).write_volatile(1) };
+        }
+    }
+}
+
+/// A new mapping that can be read and written.
+pub fn map(bytes: usize, sharing: Sharing, file: Option<&File>) -> Memory {
+    let shared = if sharing == Sharing::Shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
+    let flags = shared | if file.is_some() { 0 } else { libc::MAP_ANONYMOUS };
+    let file = file.map_or(-1, AsRawFd::as_raw_fd);
+    // SAFETY: a new mapping where the kernel chooses touches no memory of anybody.
+    let start = unsafe { libc::mmap(null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, file, 0) };
+    assert!(start != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+    Memory { start: start.cast(), bytes }
+}
+
+/// A block of the C library's own malloc.
+pub fn c_malloc(bytes: usize) -> Memory {
+    // SAFETY: no precondition; the block is kept.
+    let start = unsafe { libc::malloc(bytes) };
+    assert!(!start.is_null(), "there is memory for a test's blocks");
+    Memory { start: start.cast(), bytes }
 }

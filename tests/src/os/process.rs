@@ -77,3 +77,21 @@ pub fn run_alone() -> bool {
     let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const first) };
     pinned == 0 && set == 0
 }
+
+/// Writes to standard output, without a buffer and so without the heap.
+pub fn print(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        // SAFETY: the bytes are there.
+        let written = unsafe { libc::write(1, bytes.as_ptr().cast(), bytes.len()) };
+        let written = usize::try_from(written).unwrap_or_else(|_| panic!("write: {}", std::io::Error::last_os_error()));
+        bytes = &bytes[written..];
+    }
+}
+
+/// Waits until there is a byte on standard input, and takes it; without a buffer, too.
+pub fn wait_for_a_byte() {
+    let mut byte = 0_u8;
+    // SAFETY: there is room for one byte.
+    let read = unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
+    assert!(read == 1, "whoever looked on has gone");
+}

@@ -20,6 +20,11 @@ impl Thread {
         Thread(thread)
     }
 
+    /// Address and bytes of its stack, with the thread-local variables at its end.
+    pub fn stack(&self) -> (usize, usize) {
+        stack_of(self.0)
+    }
+
     /// Waits until the thread and its destructors have run.
     pub fn join(self) {
         // SAFETY: the thread was started and is joined once.
@@ -58,4 +63,40 @@ impl Key {
     pub fn from_number(number: u32) -> Key {
         Key(number)
     }
+}
+
+/// Where a thread's stacks lie: address and bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Stacks {
+    /// Its stack, with the thread-local variables at its end.
+    pub own: (usize, usize),
+    /// The one for handlers of signals, if it has one.
+    pub signals: Option<(usize, usize)>,
+}
+
+/// Where the stacks of the calling thread lie.
+pub fn stacks_of_this_thread() -> Stacks {
+    // SAFETY: no precondition.
+    let this = unsafe { libc::pthread_self() };
+    // SAFETY: zeroes are a valid stack_t.
+    let mut signals: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the place is valid; nothing is set.
+    super::check("sigaltstack", unsafe { libc::sigaltstack(std::ptr::null(), &raw mut signals) });
+    let is_set = signals.ss_flags & libc::SS_DISABLE == 0;
+    Stacks { own: stack_of(this), signals: is_set.then_some((signals.ss_sp as usize, signals.ss_size)) }
+}
+
+fn stack_of(thread: libc::pthread_t) -> (usize, usize) {
+    // SAFETY: zeroes are as good as anything: the next call fills it.
+    let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the thread was not joined, and the place is valid.
+    let got = unsafe { libc::pthread_getattr_np(thread, &raw mut attributes) };
+    assert!(got == 0, "pthread_getattr_np: {}", std::io::Error::from_raw_os_error(got));
+    let (mut address, mut bytes) = (null_mut(), 0);
+    // SAFETY: the attributes were filled, and the places are valid.
+    let got = unsafe { libc::pthread_attr_getstack(&raw const attributes, &raw mut address, &raw mut bytes) };
+    assert!(got == 0, "pthread_attr_getstack: {}", std::io::Error::from_raw_os_error(got));
+    // SAFETY: the attributes were filled and are not used again.
+    unsafe { libc::pthread_attr_destroy(&raw mut attributes) };
+    (address as usize, bytes)
 }

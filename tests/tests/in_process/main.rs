@@ -9,6 +9,7 @@ static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
 mod failures;
 mod futures;
 mod guards;
+mod lanes;
 mod regions;
 mod totals;
 mod traits;

@@ -1,0 +1,82 @@
+//! Memory that is not jemalloc's.
+
+use std::fs::File;
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::{Facts, two};
+use crate::os::memory::{self, PAGE_BYTES, Sharing};
+use crate::os::threads::Thread;
+use crate::probes::Options;
+
+const MIB: usize = 1 << 20;
+
+/// A file of 64 MiB is mapped privately, read, and a quarter of it written; one of 32 MiB is mapped for sharing.
+pub(in crate::probes) fn file(_: &Options) -> Value {
+    let private = memory::map(64 * MIB, Sharing::Private, Some(&file_of(64 * MIB)));
+    private.read();
+    private.write(16 * MIB);
+    let shared = memory::map(32 * MIB, Sharing::Shared, Some(&file_of(32 * MIB)));
+    shared.read();
+    two(&Facts::new())
+}
+
+fn file_of(bytes: usize) -> File {
+    let folder = std::env::var_os("HEAPLEDGER_TEST_FOLDER").expect("the test gives a folder on a disk");
+    let path = std::path::Path::new(&folder).join(format!("mapped-{}-{bytes}", std::process::id()));
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path).expect("a new file");
+    std::fs::remove_file(&path).expect("a file of ours");
+    let piece = vec![7_u8; MIB];
+    for _ in 0..bytes / MIB {
+        file.write_all(&piece).expect("room on the disk");
+    }
+    file
+}
+
+/// 8 MiB of shared anonymous memory, and 4 MiB that is mapped and not touched.
+pub(in crate::probes) fn shared(_: &Options) -> Value {
+    memory::map(8 * MIB, Sharing::Shared, None).write(8 * MIB);
+    memory::map(4 * MIB, Sharing::Shared, None);
+    two(&Facts::new())
+}
+
+/// 5 MiB of private anonymous memory, of which 3 are written.
+pub(in crate::probes) fn own_map(_: &Options) -> Value {
+    let map = memory::map(5 * MIB, Sharing::Private, None);
+    map.write(3 * MIB);
+    let mut facts = Facts::new();
+    facts.maps.push((map.address(), 5 * MIB));
+    two(&facts)
+}
+
+const IN_THREAD: usize = 320;
+const LITTLE: usize = 64 << 10;
+const BIG: usize = 8 * MIB;
+
+extern "C" fn malloc_in_a_thread(_: *mut libc::c_void) -> *mut libc::c_void {
+    for _ in 0..IN_THREAD {
+        memory::c_malloc(LITTLE).write(LITTLE);
+    }
+    std::ptr::null_mut()
+}
+
+/// The C library's malloc: 800 blocks of 64 KiB, 10 of 8 MiB, and 320 of 64 KiB in another thread.
+pub(in crate::probes) fn glibc(_: &Options) -> Value {
+    let thread = Thread::start(malloc_in_a_thread, 0);
+    let stack = thread.stack();
+    thread.join();
+    for _ in 0..800 {
+        memory::c_malloc(LITTLE).write(LITTLE);
+    }
+    let mut facts = Facts::new();
+    facts.stacks.push(stack);
+    for _ in 0..10 {
+        let block = memory::c_malloc(BIG);
+        block.write(BIG);
+        // A header of two words before the block, and whole pages.
+        let start = block.address() - 2 * size_of::<usize>();
+        facts.chunks.push((start, (BIG + 2 * size_of::<usize>()).next_multiple_of(PAGE_BYTES)));
+    }
+    two(&facts)
+}
