@@ -8,6 +8,7 @@
 //! [`Sheet::add`] takes one window after the other.
 
 mod checks;
+mod pins;
 mod runs;
 mod slab;
 mod sweep;
@@ -19,6 +20,7 @@ mod world;
 pub const CLASSES: usize = 36;
 
 pub use checks::{Check, Facts, Failed, LiveBlocks};
+pub use pins::Pins;
 #[cfg(target_os = "linux")]
 pub(crate) use slab::SLAB_PAGES_MAX;
 pub use sweep::{Sheet, Totals};

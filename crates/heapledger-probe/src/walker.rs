@@ -190,6 +190,7 @@ impl Walker {
         for (class, place) in self.by_class.iter_mut().enumerate() {
             let (slabs, slots) = arenas.slabs(class).unwrap_or_default();
             (place.counted_slabs, place.counted_slots) = (slabs, slots);
+            place.slab_bytes = self.classes.slab_bytes[class];
         }
         // The index behind the last arena stands for all of them together.
         let arenas_at_most = Arenas::count().unwrap_or_default();

@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::{Depth, Statement, Summary};
 
 pub use report::{
-    CheckReport, ClassReport, FigureReport, FullReport, LineReport, NoteReport, PartReport, RangeReport, RegionReport,
-    Report, SettingReport,
+    ArenaReport, CheckReport, ClassReport, ClockReport, FigureReport, FullReport, LineReport, NoteReport, PartReport,
+    RangeReport, RegionReport, Report, SettingReport,
 };
 
 /// The version of the objects written here.

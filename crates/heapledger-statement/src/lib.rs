@@ -29,6 +29,7 @@
 
 pub mod doubts;
 mod figure;
+mod forecast;
 pub mod guide;
 #[cfg(feature = "serde")]
 pub mod json;
@@ -44,11 +45,13 @@ mod view;
 
 pub use doubts::Doubt;
 pub use figure::{Figure, Why};
+pub use forecast::{Forecast, ForecastCheck, ForecastPart, Traffic, When};
 pub use lines::{Depth, LineId};
 pub use readings::{
-    CgroupReading, FallenNames, Flow, FreeExtentsReading, FullReadings, HeapReading, JemallocReading, MotionReading,
-    OwnTablesReading, RangeReading, Reading, Readings, RegionPagesReading, RegionReading, Resident, SlotsReading,
-    StatusReading, ThpMode, WalkReading,
+    ArenaDecayReading, ArenaFreeReading, CgroupReading, ClassPagesReading, ClockReading, EarlierReading, FallenNames,
+    Flow, FreeExtentsReading, FullReadings, HeapReading, JemallocReading, MotionReading, OwnTablesReading, PinsReading,
+    RangeReading, Reading, Readings, RegionPagesReading, RegionReading, Resident, SlotsReading, StatusReading, ThpMode,
+    WalkReading,
 };
 pub use settings::{SettingId, SettingValue};
 pub use statement::{Check, CheckId, Part, StatedLine, Statement, UnattributedRange};

@@ -1,14 +1,16 @@
 //! What the arithmetic is given: plain numbers, and reasons where a number could not be read.
 
+mod clock;
 mod walk;
 
 use std::borrow::Cow;
 
 use crate::{SettingId, SettingValue, Why};
 
+pub use clock::{ArenaDecayReading, ArenaFreeReading, ClockReading, EarlierReading};
 pub use walk::{
-    FreeExtentsReading, FullReadings, HeapReading, MotionReading, RangeReading, RegionPagesReading, Resident,
-    SlotsReading, WalkReading,
+    ClassPagesReading, FreeExtentsReading, FullReadings, HeapReading, MotionReading, PinsReading, RangeReading,
+    RegionPagesReading, Resident, SlotsReading, WalkReading,
 };
 
 /// A number that was read, or why it was not.

@@ -3,6 +3,7 @@
 mod bounds;
 mod build;
 mod checks;
+mod clock;
 mod heap;
 mod owners;
 mod spans;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use crate::{Doubt, Figure, Flow, FullReadings, LineId, Readings, RegionFigures, SettingId, SettingValue};
 
 pub use checks::{Check, CheckId};
+pub(crate) use clock::{ArenaFree, Clock};
 
 /// Every resident byte of the process on a named line.
 ///
@@ -42,6 +44,7 @@ pub struct Statement {
     pub(crate) traffic_bytes: Option<Flow>,
     pub(crate) unattributed: Vec<UnattributedRange>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) clock: Clock,
 }
 
 /// A line, its figure and its parts.

@@ -91,7 +91,12 @@ fn what_passed_the_ledger_by_has_its_line_and_leaves_caches_and_regions_alone() 
     let after = changed(|readings, full| {
         let heap = heap_of(full);
         let slots = SMALL / 1024;
-        heap.unowned.small.push(SlotsReading { slot_bytes: 1024, slots, resident: exactly(SMALL) });
+        heap.unowned.small.push(SlotsReading {
+            slot_bytes: 1024,
+            slots,
+            resident: exactly(SMALL),
+            ..SlotsReading::default()
+        });
         heap.unowned.large_usable_bytes += LARGE;
         heap.unowned.large.at_least_bytes += LARGE;
         heap.unowned.large.at_most_bytes += LARGE;

@@ -42,7 +42,7 @@ prop_compose! {
         let all = slots * u64::from(slot_bytes);
         let at_most_bytes = all - all.min(gone);
         let resident = Resident { at_least_bytes: at_most_bytes - at_most_bytes.min(doubt), at_most_bytes };
-        (SlotsReading { slot_bytes, slots, resident }, (slot_bytes, Flow::new(live + 7, 7)))
+        (SlotsReading { slot_bytes, slots, resident, ..SlotsReading::default() }, (slot_bytes, Flow::new(live + 7, 7)))
     }
 }
 
@@ -123,7 +123,7 @@ prop_compose! {
             unattributed: ranges.iter().map(|resident| RangeReading { start: 0, end: 0, resident: *resident }).collect(),
             ..WalkReading::default()
         };
-        let mut full = FullReadings { walk: Ok(walk), motion: pages::still(&readings) };
+        let mut full = FullReadings { walk: Ok(walk), motion: pages::still(&readings), clock: pages::clock() };
         pages::settle(&mut readings, &mut full);
         // What does not fit together is believed of a busy process, and of a quiet one it is not.
         readings.traffic_bytes = (!busy).then(Flow::default);

@@ -125,9 +125,11 @@
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock;
 mod control;
 mod error;
 mod faults;
+mod forecast;
 mod live;
 mod lock;
 mod own_tables;
@@ -141,6 +143,7 @@ mod warnings;
 
 pub use control::{Change, Configured, Left, Purge, configure, purge};
 pub use error::Error;
+pub use forecast::CheckForecast;
 pub use heapledger_alloc::Ledger;
 pub use heapledger_core::{
     Guard, InRegion, InRegionExt, NameError, OwnedRegion, Region, RegionId, current, is_installed, reset_thread,
@@ -151,8 +154,8 @@ pub use heapledger_statement::json;
 /// The table of lines: what a summary and a statement can say, and what may be summed.
 pub use heapledger_statement::lines;
 pub use heapledger_statement::{
-    Check, CheckId, ClassFigure, Doubt, Figure, Flow, LineId, Part, RegionFigures, SettingId, SettingValue, StatedLine,
-    Statement, Summary, UnattributedRange, Why,
+    Check, CheckId, ClassFigure, Doubt, Figure, Flow, Forecast, ForecastCheck, ForecastPart, LineId, Part,
+    RegionFigures, SettingId, SettingValue, StatedLine, Statement, Summary, Traffic, UnattributedRange, When, Why,
 };
 pub use live::{Live, RegionLive, live};
 pub use own_tables::own_tables;

@@ -12,7 +12,7 @@ use heapledger_statement::{
 };
 
 use crate::pages::Pages;
-use crate::{Error, faults, own_tables, settings};
+use crate::{Error, clock, faults, own_tables, settings};
 
 /// Room for regions that are named while the readings are taken.
 const SPARE_REGIONS: usize = 8;
@@ -54,6 +54,7 @@ pub(crate) fn take_full(warm: bool) -> Result<(Readings, FullReadings), Error> {
     let started = Instant::now();
     let mut counters = Counters::with_room()?;
     let facts = Facts::find();
+    let decays = clock::decays();
     let mut tables = vec![(0, 0); table_ranges(&mut []) + SPARE_TABLES];
     let mut pages = Pages::prepare(counters.totals.len(), tables.len());
 
@@ -66,7 +67,8 @@ pub(crate) fn take_full(warm: bool) -> Result<(Readings, FullReadings), Error> {
         moment = Moment::read(&mut counters, &mut tables, &mut pages);
         tries += 1;
     }
-    let cost = started.elapsed();
+    let taken = Instant::now();
+    let cost = taken - started;
 
     let motion = MotionReading {
         status_before: status_reading(&moment.before),
@@ -75,7 +77,9 @@ pub(crate) fn take_full(warm: bool) -> Result<(Readings, FullReadings), Error> {
         heap_still: moment.heap_stood_still(),
     };
     let readings = facts.join(&counters, &moment.after, moment.stats, cost);
-    Ok((readings, FullReadings { walk: pages.reading(), motion }))
+    let walk = pages.reading();
+    let clock = clock::reading(decays, &walk, (started, taken));
+    Ok((readings, FullReadings { walk, motion, clock }))
 }
 
 /// What is read between the first and the last reading of a statement, without the heap.

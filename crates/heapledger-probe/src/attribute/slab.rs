@@ -150,6 +150,7 @@ impl Sheet<'_> {
         if let Some(small) = row.small.get_mut(slab.class) {
             small.allocated_slots += allocated;
             small.allocated_resident += resident_as(kind, allocated * slot_bytes);
+            small.pins.alone(allocated, free, free_resident);
         }
         if allocated > 0 {
             row.free_pinned_alone += free_resident;
@@ -220,11 +221,11 @@ impl Sheet<'_> {
         };
         free.1 += rest;
         self.slab_sums(slab, (slab.slots as u64 - free.0, free.0), all, free.1);
-        self.charge(slab.class, free.1);
+        self.charge(slab.class, free);
     }
 
     /// What was tallied of a slab goes to the regions, and its free slots to who has allocated ones.
-    fn charge(&mut self, class: usize, free_resident: Residency) {
+    fn charge(&mut self, class: usize, (free_slots, free_resident): (u64, Residency)) {
         let count = self.tally.owners().len();
         if count > 1 {
             self.totals.slabs.free_shared_resident += free_resident;
@@ -233,10 +234,13 @@ impl Sheet<'_> {
             let Some(Tallied { row, slots, resident }) = self.tally.owners().get(at).copied() else { return };
             self.small(row, class, slots, resident);
             let Some(region) = self.regions.get_mut(row) else { continue };
+            let pins = region.small.get_mut(class).map(|small| &mut small.pins);
             if count == 1 {
                 region.free_pinned_alone += free_resident;
+                pins.into_iter().for_each(|pins| pins.alone(slots, free_slots, free_resident));
             } else {
                 region.free_pinned_shared += free_resident;
+                pins.into_iter().for_each(|pins| pins.shared(free_slots));
             }
         }
     }

@@ -116,11 +116,15 @@ impl<'a> Sheet<'a> {
             ExtentState::Retained => 3,
             ExtentState::Moved => return self.totals.moved.extents += 1,
         };
-        match state {
-            1 => self.totals.dirty.bytes += bytes,
-            2 => self.totals.muzzy.bytes += bytes,
-            3 => self.totals.retained.bytes += bytes,
-            _ => {}
+        let free = match state {
+            1 => Some(&mut self.totals.dirty),
+            2 => Some(&mut self.totals.muzzy),
+            3 => Some(&mut self.totals.retained),
+            _ => None,
+        };
+        if let Some(free) = free {
+            free.bytes += bytes;
+            free.largest_bytes = free.largest_bytes.max(bytes);
         }
         if let Some(arena) = self.arenas.get_mut(usize::from(extent.arena)) {
             arena[state] += bytes;

@@ -1,6 +1,6 @@
 //! The result of a walk: plain numbers, all in bytes unless the name says otherwise.
 
-use super::CLASSES;
+use super::{CLASSES, Pins};
 use crate::ReadError;
 use crate::read::{Backend, Residency};
 
@@ -136,6 +136,8 @@ pub struct SmallPages {
     /// `allocated_resident - (allocated - live)` to `min(live, allocated_resident)`, ends that meet when every slab of
     /// the class is resident.
     pub allocated_resident: Residency,
+    /// Slabs that are held for some of them.
+    pub pins: Pins,
 }
 
 /// Large blocks of one region, cached ones included.
@@ -164,6 +166,8 @@ pub struct ClassPages {
     pub free_slots: u64,
     /// Resident bytes of the free slots.
     pub free_resident: Residency,
+    /// Bytes of one slab.
+    pub slab_bytes: u32,
     /// How many slabs jemalloc counts, as of the last refresh (`curslabs` of the bin, all arenas).
     pub counted_slabs: u64,
     /// How many slots in use jemalloc counts (`curregs`).
@@ -188,6 +192,8 @@ pub struct SlabPages {
 pub struct FreeExtents {
     /// Address space; statistics know only this.
     pub bytes: u64,
+    /// That of the largest extent: as a whole it goes.
+    pub largest_bytes: u64,
     /// Resident bytes.
     pub resident: Residency,
     /// Of that, pages on which blocks of several regions lay; the rest is with the regions.

@@ -1,7 +1,8 @@
 //! What a statement has beyond a summary, in both directions.
 
 use super::convert::{self, Common};
-use super::{CheckReport, FigureReport, FullReport, JsonError, RangeReport};
+use super::{ArenaReport, CheckReport, ClockReport, FigureReport, FullReport, JsonError, RangeReport};
+use crate::statement::{ArenaFree, Clock};
 use crate::{Check, CheckId, Depth, Figure, Flow, LineId, Statement, UnattributedRange};
 
 pub(super) fn to_report(statement: &Statement) -> FullReport {
@@ -20,6 +21,7 @@ pub(super) fn to_report(statement: &Statement) -> FullReport {
         pages_by: statement.backend.clone(),
         unattributed: statement.unattributed.iter().map(RangeReport::from).collect(),
         checks: statement.checks.iter().map(CheckReport::from).collect(),
+        clock: Some(ClockReport::from(&statement.clock)),
     }
 }
 
@@ -44,6 +46,7 @@ pub(super) fn from_report(mut report: FullReport) -> Result<Statement, JsonError
         traffic_bytes: traffic.map(|(allocated, freed)| Flow::new(allocated, freed)),
         unattributed: report.unattributed.into_iter().map(UnattributedRange::try_from).collect::<Result<_, _>>()?,
         checks: report.checks.into_iter().map(Check::try_from).collect::<Result<_, _>>()?,
+        clock: report.clock.map(Clock::from).unwrap_or_default(),
     })
 }
 
@@ -80,5 +83,57 @@ impl TryFrom<CheckReport> for Check {
     fn try_from(report: CheckReport) -> Result<Self, JsonError> {
         let id = CheckId::from_key(&report.id).ok_or_else(|| JsonError::Check { id: report.id.into_owned() })?;
         Ok(Self { id, difference: report.difference.into(), allowed_bytes: report.allowed_bytes })
+    }
+}
+
+impl From<&Clock> for ClockReport {
+    fn from(clock: &Clock) -> Self {
+        Self {
+            taken_ns: clock.taken_ns,
+            earlier_ago_ns: clock.earlier_ago_ns,
+            largest_dirty_bytes: clock.largest_dirty_bytes,
+            arenas: clock
+                .arenas
+                .as_ref()
+                .map(|arenas| arenas.iter().map(ArenaReport::from).collect())
+                .unwrap_or_default(),
+            unknown: clock.arenas.as_ref().err().map(|why| (&Figure::from(why.clone())).into()),
+        }
+    }
+}
+
+impl From<ClockReport> for Clock {
+    fn from(report: ClockReport) -> Self {
+        let why = report.unknown.and_then(|figure| Figure::from(figure).why());
+        Self {
+            taken_ns: report.taken_ns,
+            earlier_ago_ns: report.earlier_ago_ns,
+            largest_dirty_bytes: report.largest_dirty_bytes,
+            arenas: why.map_or_else(|| Ok(report.arenas.into_iter().map(ArenaFree::from).collect()), Err),
+        }
+    }
+}
+
+impl From<&ArenaFree> for ArenaReport {
+    fn from(arena: &ArenaFree) -> Self {
+        Self {
+            dirty_decay_ms: arena.dirty_decay_ms,
+            muzzy_decay_ms: arena.muzzy_decay_ms,
+            dirty_bytes: arena.dirty_bytes,
+            muzzy_bytes: arena.muzzy_bytes,
+            earlier_dirty_bytes: arena.earlier_dirty_bytes,
+        }
+    }
+}
+
+impl From<ArenaReport> for ArenaFree {
+    fn from(report: ArenaReport) -> Self {
+        Self {
+            dirty_decay_ms: report.dirty_decay_ms,
+            muzzy_decay_ms: report.muzzy_decay_ms,
+            dirty_bytes: report.dirty_bytes,
+            muzzy_bytes: report.muzzy_bytes,
+            earlier_dirty_bytes: report.earlier_dirty_bytes,
+        }
     }
 }

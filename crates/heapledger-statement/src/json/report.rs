@@ -72,6 +72,42 @@ pub struct FullReport {
     pub unattributed: Vec<RangeReport>,
     /// What was checked against an independent source.
     pub checks: Vec<CheckReport>,
+    /// What a forecast is made from; older objects lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockReport>,
+}
+
+/// What decides when free pages go back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClockReport {
+    /// When the statement was taken, in nanoseconds since some moment of its process; `null` if nobody looked.
+    pub taken_ns: Option<u64>,
+    /// How long before that the statement before it was taken; `null` if there was none.
+    pub earlier_ago_ns: Option<u64>,
+    /// Address space of the largest dirty extent.
+    pub largest_dirty_bytes: u64,
+    /// Arenas with free pages.
+    pub arenas: Vec<ArenaReport>,
+    /// Why the arenas are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<FigureReport>,
+}
+
+/// Free pages of one arena: address space, resident or not.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ArenaReport {
+    /// Decay time of dirty pages; -1 is never.
+    pub dirty_decay_ms: i64,
+    /// Decay time of muzzy pages; -1 is never.
+    pub muzzy_decay_ms: i64,
+    /// Bytes of dirty extents.
+    pub dirty_bytes: u64,
+    /// Bytes of muzzy extents.
+    pub muzzy_bytes: u64,
+    /// Dirty at the statement before; `null` if there was none.
+    pub earlier_dirty_bytes: Option<u64>,
 }
 
 /// A range without a name.

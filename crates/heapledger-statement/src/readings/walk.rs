@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Figure, LineId, Reading, StatusReading, Why};
+use crate::{ArenaFreeReading, ClockReading, Figure, LineId, Reading, StatusReading, Why};
 
 /// How many bytes are resident: exactly, if both ends are equal.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
@@ -39,6 +39,8 @@ pub struct FullReadings {
     pub walk: Reading<WalkReading>,
     /// What moved while the readings were taken.
     pub motion: MotionReading,
+    /// What decides when free pages go back.
+    pub clock: ClockReading,
 }
 
 /// What moved between the first and the last reading of a statement.
@@ -151,6 +153,12 @@ pub struct HeapReading {
     pub muzzy: FreeExtentsReading,
     /// Retained extents.
     pub retained: FreeExtentsReading,
+    /// Dirty and muzzy extents of each arena that has some.
+    pub arenas: Vec<ArenaFreeReading>,
+    /// Bytes of the largest dirty extent.
+    pub largest_dirty_bytes: u64,
+    /// Slabs by size class; classes without any may be left out.
+    pub classes: Vec<ClassPagesReading>,
     /// Address space of base blocks.
     pub base_bytes: u64,
     /// Resident bytes of them.
@@ -194,6 +202,38 @@ pub struct SlotsReading {
     pub slots: u64,
     /// Resident bytes of them.
     pub resident: Resident,
+    /// Slabs that are held for some of them.
+    pub pins: PinsReading,
+}
+
+/// Slabs with free slots in which one region has allocated slots of one class.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub struct PinsReading {
+    /// Slabs in which all allocated slots are this region's.
+    pub slabs: u64,
+    /// Slabs in which others have allocated slots too.
+    pub shared_slabs: u64,
+    /// This region's slots in the former.
+    pub slots: u64,
+    /// Resident free slots of the former.
+    pub free: Resident,
+}
+
+/// All slabs of one class.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub struct ClassPagesReading {
+    /// Bytes of a slot.
+    pub slot_bytes: u32,
+    /// Bytes of a slab.
+    pub slab_bytes: u32,
+    /// How many slabs.
+    pub slabs: u64,
+    /// Slots in use, cached ones included.
+    pub allocated_slots: u64,
+    /// Slots that are free.
+    pub free_slots: u64,
+    /// Resident bytes of the free slots, and of what slabs have beyond their slots.
+    pub free: Resident,
 }
 
 /// Extents that no block lies in.

@@ -2,7 +2,7 @@
 
 use super::owners::{Owned, Owners, push_part, sorted};
 use super::spans::Span;
-use super::{Part, StatedLine, Statement, UnattributedRange, bounds, checks, heap};
+use super::{Clock, Part, StatedLine, Statement, UnattributedRange, bounds, checks, heap};
 use crate::summary::build as quick;
 use crate::{
     Check, Figure, FreeExtentsReading, FullReadings, HeapReading, LineId, RangeReading, Reading, Readings,
@@ -54,6 +54,7 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
         traffic_bytes: readings.traffic_bytes,
         unattributed: pages.walk.map(ranges).unwrap_or_default(),
         checks,
+        clock: Clock::of(full.clock, &full.walk),
     }
 }
 

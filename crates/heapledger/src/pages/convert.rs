@@ -1,10 +1,11 @@
 //! From the probe's numbers to the statement's, field by field.
 
 use heapledger_alloc::CLASS_BYTES;
-use heapledger_probe::attribute::{ClassPages, FreeExtents, Heap, Place, RegionPages, Walk};
+use heapledger_probe::attribute::{ArenaSums, ClassPages, FreeExtents, Heap, Place, RegionPages, Walk};
 use heapledger_probe::read::{Backend, Residency};
 use heapledger_statement::{
-    FreeExtentsReading, HeapReading, LineId, RangeReading, RegionPagesReading, Resident, SlotsReading, WalkReading,
+    ArenaFreeReading, ClassPagesReading, FreeExtentsReading, HeapReading, LineId, PinsReading, RangeReading,
+    RegionPagesReading, Resident, SlotsReading, WalkReading,
 };
 
 use crate::readings::reading;
@@ -78,10 +79,29 @@ fn heap(heap: &Heap) -> HeapReading {
         dirty: extents(&heap.dirty),
         muzzy: extents(&heap.muzzy),
         retained: extents(&heap.retained),
+        arenas: heap.sums.iter().map(free_of_arena).filter(|free| free.dirty_bytes + free.muzzy_bytes > 0).collect(),
+        largest_dirty_bytes: heap.dirty.largest_bytes,
+        classes: CLASS_BYTES.iter().zip(&heap.classes).filter(|(_, class)| class.slabs > 0).map(class_pages).collect(),
         base_bytes: heap.base_bytes,
         base: resident(heap.base_resident),
         slabs_off_bytes: CLASS_BYTES.iter().zip(&heap.classes).map(slabs_off).max().unwrap_or_default(),
         states_off_bytes: heap.sums.iter().map(|sums| sums.difference_bytes()).max().unwrap_or_default(),
+    }
+}
+
+fn free_of_arena(sums: &ArenaSums) -> ArenaFreeReading {
+    let [_, dirty_bytes, muzzy_bytes, _] = sums.walked_bytes;
+    ArenaFreeReading { arena: sums.arena, dirty_bytes, muzzy_bytes }
+}
+
+fn class_pages((bytes, class): (&u32, &ClassPages)) -> ClassPagesReading {
+    ClassPagesReading {
+        slot_bytes: *bytes,
+        slab_bytes: class.slab_bytes,
+        slabs: class.slabs,
+        allocated_slots: class.allocated_slots,
+        free_slots: class.free_slots,
+        free: resident(class.free_resident),
     }
 }
 
@@ -103,6 +123,12 @@ fn region(pages: &RegionPages) -> RegionPagesReading {
                 slot_bytes: *bytes,
                 slots: small.allocated_slots,
                 resident: resident(small.allocated_resident),
+                pins: PinsReading {
+                    slabs: u64::from(small.pins.slabs),
+                    shared_slabs: u64::from(small.pins.shared_slabs),
+                    slots: small.pins.slots,
+                    free: resident(small.pins.free_resident),
+                },
             })
             .collect(),
         large_usable_bytes: pages.large.usable_bytes,

@@ -1,0 +1,174 @@
+//! When freed memory goes back to the kernel: a window, or never, and what decides it.
+
+mod curve;
+mod part;
+mod pool;
+mod text;
+
+use std::time::Duration;
+
+use crate::{Figure, LineId, SettingId, SettingValue, Statement, Why};
+use curve::Band;
+use pool::{Driver, Pool};
+
+pub use part::{ForecastPart, When};
+
+/// What threads are assumed to do after the statement. Who allocates moves jemalloc's clock; a forecast is only as true
+/// as this.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+#[non_exhaustive]
+pub enum Traffic {
+    /// Nobody allocates or frees.
+    #[default]
+    Idle,
+    /// Threads allocate and free only what their caches hold, which jemalloc does not see.
+    Cached,
+    /// In each arena with freed pages threads allocate and free beyond their caches, or `arena.decay` is called: a
+    /// thousand events in each fiftieth of the decay time. What they free themselves is not in the forecast.
+    Busy,
+}
+
+/// When the dirty and muzzy pages of a [`Statement`] go back, made by [`Statement::forecast`].
+///
+/// It says how many resident bytes are left after a time, as a band that is claimed to hold the truth, and for each part
+/// of them a window or never, with the setting that decides. It is about the pages that were free at the statement: not
+/// about what is freed later, and not about free slots in slabs, which go when their neighbours are freed.
+///
+/// What it is made from: resident pages by state, each arena's decay times, whether background threads run, and what was
+/// free at the statement before this one, which tells how long ago the rest can have been freed. Without an earlier
+/// statement pages may be of any age, and the band is wide. RSS falls only by the resident share of what goes.
+///
+/// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay time
+/// wide. Not modelled: memory pressure (the kernel takes muzzy pages), the end of an arena's last thread and
+/// [`purge`](https://docs.rs/heapledger), both of which return all at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// What was assumed of the threads.
+    pub traffic: Traffic,
+    /// When the statement was taken, see [`ClockReading::taken_ns`](crate::ClockReading::taken_ns).
+    pub taken_ns: Option<u64>,
+    parts: Vec<ForecastPart>,
+    state: Result<State, Why>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct State {
+    driver: Driver,
+    pools: Vec<Pool>,
+}
+
+/// What a forecast said and what was found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ForecastCheck {
+    /// How long after the statement.
+    pub after: Duration,
+    /// Resident dirty and muzzy bytes that should have been left.
+    pub said: Figure,
+    /// Those that were.
+    pub found: Figure,
+}
+
+impl Statement {
+    /// When its dirty and muzzy pages go back, if nobody allocates from now on.
+    pub fn forecast(&self) -> Forecast {
+        self.forecast_under(Traffic::Idle)
+    }
+
+    /// When its dirty and muzzy pages go back, under what threads are assumed to do.
+    pub fn forecast_under(&self, traffic: Traffic) -> Forecast {
+        let state = State::of(self, traffic);
+        let parts = state.as_ref().map(|state| part::parts(state, traffic)).unwrap_or_default();
+        Forecast { traffic, taken_ns: self.clock.taken_ns, parts, state }
+    }
+}
+
+impl State {
+    fn of(statement: &Statement, traffic: Traffic) -> Result<Self, Why> {
+        let arenas = statement.clock.arenas.as_ref().map_err(Why::clone)?;
+        let background = match statement.setting(SettingId::BackgroundThread) {
+            Some(SettingValue::Flag(on)) => *on,
+            Some(SettingValue::Unknown(why)) => return Err(why.clone()),
+            _ => return Err(Why::new("it is not known whether background threads run", "read the settings too")),
+        };
+        let bytes = |line| {
+            let figure = statement.figure(line);
+            figure.ends().map(|(low, high)| Band { low: low as f64, high: high as f64 }).ok_or_else(|| figure.why())
+        };
+        let unread = || Why::new("pages were not read", "see the statement's doubts");
+        let dirty = bytes(LineId::Dirty).map_err(|why| why.unwrap_or_else(unread))?;
+        let muzzy = bytes(LineId::Muzzy).map_err(|why| why.unwrap_or_else(unread))?;
+        let pools = Pool::all(&statement.clock, arenas, dirty, muzzy);
+        Ok(Self { driver: Driver::of(background, traffic), pools })
+    }
+
+    fn left(&self, t_ms: f64) -> Figure {
+        let mut sum = Band { low: 0.0, high: 0.0 };
+        for pool in &self.pools {
+            for left in [pool.dirty_left(self.driver, t_ms), pool.muzzy_left(self.driver, t_ms)] {
+                sum.low += left.low;
+                sum.high += left.high;
+            }
+        }
+        // Rounded outwards; no process has 2^53 bytes free.
+        Figure::within(sum.low.floor() as i64, sum.high.ceil() as i64)
+    }
+}
+
+impl Forecast {
+    /// Resident dirty and muzzy bytes that are left this long after the statement: a band that is claimed to hold the
+    /// truth, of those pages that were free then.
+    pub fn left_after(&self, after: Duration) -> Figure {
+        match &self.state {
+            Ok(state) => state.left(after.as_secs_f64() * 1e3),
+            Err(why) => Figure::from(why.clone()),
+        }
+    }
+
+    /// The parts that go or stay for different reasons; the largest first. Empty if nothing is free, and if nothing is
+    /// known, which [`Forecast::why`] tells.
+    pub fn parts(&self) -> &[ForecastPart] {
+        &self.parts
+    }
+
+    /// Why there is no forecast; `None` if there is one.
+    pub fn why(&self) -> Option<&Why> {
+        self.state.as_ref().err()
+    }
+
+    /// Whether nothing of it ever goes by itself, although something is free.
+    pub fn is_never(&self) -> bool {
+        !self.parts.is_empty() && self.parts.iter().all(|part| part.when == When::Never)
+    }
+
+    /// After this long everything that goes has gone; `None` if nothing does.
+    pub fn over_after(&self) -> Option<Duration> {
+        let until = self.parts.iter().filter_map(|part| match part.when {
+            When::Within { gone_ms, .. } => Some(gone_ms),
+            When::Never => None,
+        });
+        until.max().map(Duration::from_millis)
+    }
+
+    /// What is assumed of the threads, in words.
+    pub fn assumes(&self) -> &'static str {
+        match self.traffic {
+            Traffic::Idle => "nobody allocates",
+            Traffic::Cached => "threads use their caches only",
+            Traffic::Busy => "threads allocate beyond their caches in every arena",
+        }
+    }
+
+    /// Compares with what a later statement or the kernel found: resident dirty and muzzy bytes.
+    pub fn compare(&self, after: Duration, found: Figure) -> ForecastCheck {
+        ForecastCheck { after, said: self.left_after(after), found }
+    }
+}
+
+impl ForecastCheck {
+    /// Whether what was found lies in the band; `None` if either is unknown.
+    pub fn holds(&self) -> Option<bool> {
+        let (said, found) = (self.said.ends()?, self.found.ends()?);
+        Some(found.0 <= said.1 && said.0 <= found.1)
+    }
+}

@@ -1,0 +1,208 @@
+//! Free pages that share a clock, and how much of them can be left after a time.
+
+use super::Traffic;
+use super::curve::{Band, Slack, left, left_in_two};
+use crate::statement::Clock;
+
+/// Background threads leave so many pages of an arena to the next decay time (`ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD`):
+/// waking for less is not worth their while.
+const LEFT_BY_BACKGROUND_BYTES: f64 = (1024 * 4096) as f64;
+
+/// Who looks at the clock.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Driver {
+    /// Nobody: nothing goes back.
+    Nobody,
+    /// Allocations and frees beyond thread caches, a thousand at a time.
+    Ticks,
+    /// Background threads.
+    Background,
+}
+
+impl Driver {
+    pub fn of(background: bool, traffic: Traffic) -> Self {
+        match (background, traffic) {
+            (true, _) => Self::Background,
+            (false, Traffic::Busy) => Self::Ticks,
+            (false, Traffic::Idle | Traffic::Cached) => Self::Nobody,
+        }
+    }
+
+    /// How late the clock can be looked at.
+    ///
+    /// Ticks: jemalloc's epoch ends within two of its 200 steps, and the assumed traffic looks fifty times in a decay
+    /// time; what lies between is how far extents are purged behind the curve (measured: 3.7 % of the decay time).
+    /// A background thread that was asleep wakes within one decay time, looks at the clock for the first time then,
+    /// within two steps, and never sooner than after 0.1 s.
+    pub fn late_ms(self, decay_ms: i64) -> f64 {
+        let decay = decay_ms.max(0) as f64;
+        match self {
+            Self::Nobody => 0.0,
+            Self::Ticks => decay / 20.0 + 20.0,
+            Self::Background => decay * 1.02 + 250.0,
+        }
+    }
+}
+
+/// Arenas with the same decay times.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pool {
+    pub dirty_decay_ms: i64,
+    pub muzzy_decay_ms: i64,
+    pub arenas: u32,
+    /// Address space of dirty extents that was freed within `age_ms`.
+    fresh_bytes: f64,
+    /// That of others, freed at any time.
+    old_bytes: f64,
+    age_ms: f64,
+    muzzy_bytes: f64,
+    /// Resident part of dirty and of muzzy pages.
+    pub dirty: Band,
+    pub muzzy: Band,
+    largest_bytes: f64,
+}
+
+impl Pool {
+    /// The pools of a statement whose dirty and muzzy pages have so many resident bytes.
+    pub fn all(clock: &Clock, arenas: &[crate::statement::ArenaFree], dirty: Band, muzzy: Band) -> Vec<Self> {
+        let mut pools: Vec<Self> = Vec::new();
+        for arena in arenas.iter().filter(|arena| arena.dirty_bytes + arena.muzzy_bytes > 0) {
+            let same = |pool: &&mut Self| {
+                pool.dirty_decay_ms == arena.dirty_decay_ms && pool.muzzy_decay_ms == arena.muzzy_decay_ms
+            };
+            let pool = match pools.iter_mut().find(same) {
+                Some(pool) => pool,
+                None => {
+                    pools.push(Self::empty(clock, arena));
+                    let last = pools.len() - 1;
+                    &mut pools[last]
+                }
+            };
+            let old = arena.earlier_dirty_bytes.unwrap_or(arena.dirty_bytes).min(arena.dirty_bytes);
+            pool.arenas += 1;
+            pool.old_bytes += old as f64;
+            pool.fresh_bytes += (arena.dirty_bytes - old) as f64;
+            pool.muzzy_bytes += arena.muzzy_bytes as f64;
+        }
+        let all: (f64, f64) = pools
+            .iter()
+            .fold((0.0, 0.0), |sum, pool| (sum.0 + pool.fresh_bytes + pool.old_bytes, sum.1 + pool.muzzy_bytes));
+        for pool in &mut pools {
+            pool.dirty = share(dirty, pool.fresh_bytes + pool.old_bytes, all.0);
+            pool.muzzy = share(muzzy, pool.muzzy_bytes, all.1);
+        }
+        pools
+    }
+
+    fn empty(clock: &Clock, arena: &crate::statement::ArenaFree) -> Self {
+        Self {
+            dirty_decay_ms: arena.dirty_decay_ms,
+            muzzy_decay_ms: arena.muzzy_decay_ms,
+            arenas: 0,
+            fresh_bytes: 0.0,
+            old_bytes: 0.0,
+            age_ms: clock.earlier_ago_ns.unwrap_or_default() as f64 / 1e6,
+            muzzy_bytes: 0.0,
+            dirty: Band { low: 0.0, high: 0.0 },
+            muzzy: Band { low: 0.0, high: 0.0 },
+            largest_bytes: clock.largest_dirty_bytes as f64,
+        }
+    }
+
+    /// Resident bytes that are left of its dirty pages, those among them that become muzzy too.
+    pub fn dirty_left(&self, driver: Driver, t_ms: f64) -> Band {
+        if driver == Driver::Nobody || t_ms <= 0.0 || self.never_dirty() {
+            return self.dirty;
+        }
+        let late = |decay_ms| driver.late_ms(decay_ms);
+        let of = |age_ms: f64| {
+            let dirty = Slack { age_ms, late_ms: late(self.dirty_decay_ms) };
+            let muzzy = Slack { age_ms: 0.0, late_ms: self.muzzy_late_ms(driver) };
+            left_in_two((self.dirty_decay_ms, dirty), (self.muzzy_decay_ms, muzzy), t_ms)
+        };
+        let (fresh, old) = (of(self.age_ms), of(f64::INFINITY));
+        let whole = self.fresh_bytes + self.old_bytes;
+        let mut low = self.fresh_bytes * fresh.low + self.old_bytes * old.low;
+        let mut high = self.fresh_bytes * fresh.high + self.old_bytes * old.high;
+        if low < whole {
+            // An extent goes as a whole.
+            low -= self.largest_bytes;
+        }
+        if driver == Driver::Background && t_ms < self.tail_ms(driver) {
+            high += LEFT_BY_BACKGROUND_BYTES * f64::from(self.arenas);
+        }
+        within(self.dirty, whole, Band { low, high })
+    }
+
+    /// Resident bytes that are left of its muzzy pages.
+    pub fn muzzy_left(&self, driver: Driver, t_ms: f64) -> Band {
+        if driver == Driver::Nobody || t_ms <= 0.0 {
+            return self.muzzy;
+        }
+        let share = left(
+            self.muzzy_decay_ms,
+            t_ms,
+            Slack { age_ms: f64::INFINITY, late_ms: driver.late_ms(self.muzzy_decay_ms) },
+        );
+        let low = self.muzzy_bytes * share.low;
+        let mut high = self.muzzy_bytes * share.high;
+        if driver == Driver::Background && t_ms < self.tail_ms(driver) {
+            high += LEFT_BY_BACKGROUND_BYTES * f64::from(self.arenas);
+        }
+        within(self.muzzy, self.muzzy_bytes, Band { low, high })
+    }
+
+    fn never_dirty(&self) -> bool {
+        self.dirty_decay_ms < 0 || self.muzzy_decay_ms < 0
+    }
+
+    /// Background threads that have looked at dirty pages look at muzzy ones too, so that these wait no further sleep.
+    fn muzzy_late_ms(&self, driver: Driver) -> f64 {
+        match driver {
+            Driver::Background => self.muzzy_decay_ms.max(0) as f64 / 20.0 + 250.0,
+            _ => driver.late_ms(self.muzzy_decay_ms),
+        }
+    }
+
+    /// Whether its dirty pages stay, whatever the time.
+    pub fn dirty_stays(&self, driver: Driver) -> bool {
+        driver == Driver::Nobody || self.never_dirty()
+    }
+
+    /// Whether its muzzy pages stay.
+    pub fn muzzy_stays(&self, driver: Driver) -> bool {
+        driver == Driver::Nobody || self.muzzy_decay_ms < 0
+    }
+
+    /// When its dirty pages have gone at the latest, but for what background threads leave.
+    pub fn dirty_until_ms(&self, driver: Driver) -> f64 {
+        let dirty = self.dirty_decay_ms.max(0) as f64 + driver.late_ms(self.dirty_decay_ms);
+        let muzzy = self.muzzy_decay_ms.max(0) as f64;
+        if muzzy > 0.0 { dirty + muzzy + self.muzzy_late_ms(driver) } else { dirty }
+    }
+
+    /// The same for muzzy ones.
+    pub fn muzzy_until_ms(&self, driver: Driver) -> f64 {
+        self.muzzy_decay_ms.max(0) as f64 + driver.late_ms(self.muzzy_decay_ms)
+    }
+
+    /// When what background threads leave has gone too.
+    pub fn tail_ms(&self, driver: Driver) -> f64 {
+        let until = self.dirty_until_ms(driver).max(self.muzzy_until_ms(driver));
+        match driver {
+            Driver::Background => until + self.dirty_decay_ms.max(self.muzzy_decay_ms).max(0) as f64 * 1.02,
+            _ => until,
+        }
+    }
+}
+
+/// Of resident bytes of the whole, those of a part with this address space.
+fn share(resident: Band, part: f64, whole: f64) -> Band {
+    Band { low: (resident.low - (whole - part)).max(0.0), high: resident.high.min(part) }
+}
+
+/// Of address space `whole`, of which so much is resident, so much is left: which pages went first is not known.
+fn within(resident: Band, whole: f64, left: Band) -> Band {
+    let gone = whole - left.low.max(0.0);
+    Band { low: (resident.low - gone).max(0.0), high: resident.high.min(left.high) }
+}

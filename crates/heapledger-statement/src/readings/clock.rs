@@ -1,0 +1,53 @@
+//! What decides when free pages go back, beside the pages themselves.
+
+use crate::{Reading, Why};
+
+/// Decay times and the statement before.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClockReading {
+    /// When the readings were taken, in nanoseconds since some moment of the process that stays the same; `None` if
+    /// nobody looked.
+    pub taken_ns: Option<u64>,
+    /// The decay times of each arena that exists, or why they are not known.
+    pub decays: Reading<Vec<ArenaDecayReading>>,
+    /// Free pages as the statement before this one found them, if there was one.
+    pub earlier: Option<EarlierReading>,
+}
+
+/// Decay times of one arena: -1 is never, 0 at once.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct ArenaDecayReading {
+    /// Index of the arena.
+    pub arena: u32,
+    /// Milliseconds for dirty pages.
+    pub dirty_decay_ms: i64,
+    /// Milliseconds for muzzy pages.
+    pub muzzy_decay_ms: i64,
+}
+
+/// Free pages of one arena: address space, resident or not.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct ArenaFreeReading {
+    /// Index of the arena.
+    pub arena: u32,
+    /// Bytes of dirty extents.
+    pub dirty_bytes: u64,
+    /// Bytes of muzzy extents.
+    pub muzzy_bytes: u64,
+}
+
+/// What was free some time ago: what is free beyond that was freed since.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct EarlierReading {
+    /// How long ago, at most.
+    pub ago_ns: u64,
+    /// Arenas with free pages then; the others had none.
+    pub arenas: Vec<ArenaFreeReading>,
+}
+
+impl ClockReading {
+    /// Nothing was read, for one reason.
+    pub fn unread(why: &Why) -> Self {
+        Self { taken_ns: None, decays: Err(why.clone()), earlier: None }
+    }
+}

@@ -1,0 +1,181 @@
+//! Forecasts from saved readings: who drives the clock, what is never, and the words.
+
+mod fixtures;
+
+use std::time::Duration;
+
+use fixtures::pages;
+use heapledger_statement::{
+    ArenaDecayReading, ArenaFreeReading, Figure, Forecast, FullReadings, LineId, Readings, SettingId, SettingValue,
+    Statement, Traffic, When, Why,
+};
+
+const MIB: i64 = 1 << 20;
+
+/// 310 MiB of one arena are dirty, freed within the last half second; the largest extent has 4 MiB.
+const DIRTY: i64 = 310 * MIB;
+
+fn readings(background: bool, dirty_decay_ms: i64, muzzy_decay_ms: i64) -> (Readings, FullReadings) {
+    let (mut readings, mut full) = pages::model_server();
+    for (id, value) in &mut readings.settings {
+        if *id == SettingId::BackgroundThread {
+            *value = SettingValue::Flag(background);
+        }
+    }
+    full.clock.decays = Ok(vec![ArenaDecayReading { arena: 0, dirty_decay_ms, muzzy_decay_ms }]);
+    (readings, full)
+}
+
+fn forecast(background: bool, dirty_decay_ms: i64, muzzy_decay_ms: i64, traffic: Traffic) -> Forecast {
+    let (readings, full) = readings(background, dirty_decay_ms, muzzy_decay_ms);
+    let statement = Statement::from_readings(readings, full);
+    let free = statement.figure(LineId::Dirty).as_exact().expect("the fixture is exact");
+    assert!(free > 300 * MIB && free <= DIRTY);
+    statement.forecast_under(traffic)
+}
+
+fn left(forecast: &Forecast, after_ms: u64) -> (i64, i64) {
+    forecast.left_after(Duration::from_millis(after_ms)).ends().expect("there is a forecast")
+}
+
+#[test]
+fn an_idle_process_without_background_threads_keeps_its_dirty_pages_for_ever() {
+    let forecast = forecast(false, 10_000, 0, Traffic::Idle);
+    assert!(forecast.is_never());
+    assert_eq!(forecast.over_after(), None);
+    let (low, high) = left(&forecast, 1_000_000_000);
+    assert_eq!(low, high, "never has no width");
+    assert_eq!(forecast.to_string(), "309.8 dirty, never back (no background threads, nothing ticks)");
+    let remedy = "heapledger::configure().background_threads(true)";
+    assert!(format!("{forecast:#}").ends_with(&format!("nothing ticks): {remedy}")));
+    assert_eq!(forecast.parts()[0].remedy, Some(remedy));
+    assert_eq!(forecast.parts()[0].decided_by, SettingId::BackgroundThread);
+}
+
+#[test]
+fn thread_caches_do_not_tick() {
+    let forecast = forecast(false, 10_000, 0, Traffic::Cached);
+    assert!(forecast.is_never() && forecast.to_string().contains("thread caches do not tick"));
+}
+
+#[test]
+fn a_decay_time_of_minus_one_is_never_whoever_ticks() {
+    for (background, traffic) in [(true, Traffic::Idle), (false, Traffic::Busy)] {
+        let forecast = forecast(background, -1, 0, traffic);
+        assert!(forecast.is_never(), "{forecast}");
+        assert_eq!(forecast.parts()[0].decided_by, SettingId::DirtyDecayMs);
+    }
+    let muzzy = forecast(true, 1_000, -1, Traffic::Idle);
+    assert!(muzzy.is_never() && muzzy.to_string().contains("muzzy_decay_ms is -1"), "{muzzy}");
+}
+
+#[test]
+fn traffic_lets_pages_go_along_the_curve_within_a_narrow_band() {
+    let forecast = forecast(false, 10_000, 0, Traffic::Busy);
+    assert_eq!(left(&forecast, 0).0, left(&forecast, 0).1);
+    // Half of the decay time after the free, half is left: the curve is symmetric.
+    let (low, high) = left(&forecast, 5_000);
+    assert!(low < DIRTY / 2 && DIRTY / 2 < high, "{low} {high}");
+    assert_eq!(left(&forecast, 11_000), (0, 0));
+    let width: f64 = (0..110).map(|tenth| left(&forecast, tenth * 100)).map(|(low, high)| (high - low) as f64).sum();
+    assert!(width / 110.0 <= 0.15 * DIRTY as f64, "{}", width / 110.0 / DIRTY as f64);
+    let When::Within { from_ms, until_ms, gone_ms } = forecast.parts()[0].when else { panic!("{forecast}") };
+    assert!(7_000 < from_ms && from_ms < 9_500 && until_ms == 10_520 && gone_ms == until_ms, "{forecast}");
+    assert_eq!(forecast.to_string(), format!("309.8 dirty, back in {}-11 s", from_ms / 1_000));
+}
+
+#[test]
+fn background_threads_may_begin_at_once_or_after_a_decay_time() {
+    let forecast = forecast(true, 10_000, 0, Traffic::Idle);
+    let (low, high) = left(&forecast, 9_900);
+    assert!(low == 0 && high > 300 * MIB, "{low} {high}");
+    let (_, high) = left(&forecast, 20_600);
+    assert_eq!(high, 4 * MIB, "they leave that much to the next decay time");
+    let over = forecast.over_after().expect("it ends").as_millis() as u64;
+    assert_eq!(left(&forecast, over), (0, 0));
+    let widths = (0..over / 100).map(|tenth| left(&forecast, tenth * 100)).map(|(low, high)| (high - low) as f64);
+    let mean = widths.sum::<f64>() / (over / 100) as f64;
+    assert!(mean <= 0.5 * DIRTY as f64, "{}", mean / DIRTY as f64);
+}
+
+#[test]
+fn muzzy_pages_count_until_their_own_time_has_come() {
+    let forecast = forecast(false, 2_000, 5_000, Traffic::Busy);
+    // After 1.5 s nine tenths are muzzy and have been so for half a second on average, a tenth of their time.
+    assert!(left(&forecast, 1_000).0 > DIRTY * 9 / 10);
+    let until = forecast.over_after().expect("it ends");
+    assert!(Duration::from_secs(7) <= until && until < Duration::from_secs(8), "{until:?}");
+}
+
+#[test]
+fn without_an_earlier_statement_pages_may_be_of_any_age() {
+    let (readings, mut full) = readings(false, 10_000, 0);
+    full.clock.earlier = None;
+    let forecast = Statement::from_readings(readings, full).forecast_under(Traffic::Busy);
+    let (low, high) = left(&forecast, 1_000);
+    assert!(low == 0 && high > 300 * MIB);
+}
+
+#[test]
+fn of_pages_that_were_never_touched_nothing_returns() {
+    let (readings, mut full) = readings(false, 10_000, 0);
+    let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+    // As much address space again that never was in memory.
+    heap.arenas[0].dirty_bytes *= 2;
+    let forecast = Statement::from_readings(readings, full).forecast_under(Traffic::Busy);
+    let (low, high) = left(&forecast, 5_200);
+    assert!(low == 0 && high > 300 * MIB, "either half may have gone: {low} {high}");
+    assert_eq!(left(&forecast, 11_000), (0, 0));
+}
+
+#[test]
+fn arenas_with_clocks_of_their_own_are_told_apart() {
+    let (readings, mut full) = readings(true, 10_000, 0);
+    let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+    heap.arenas = vec![
+        ArenaFreeReading { arena: 0, dirty_bytes: 200 << 20, muzzy_bytes: 0 },
+        ArenaFreeReading { arena: 8, dirty_bytes: 110 << 20, muzzy_bytes: 0 },
+    ];
+    let own = ArenaDecayReading { arena: 8, dirty_decay_ms: -1, muzzy_decay_ms: 0 };
+    full.clock.decays.as_mut().expect("the fixture has them").push(own);
+    let forecast = Statement::from_readings(readings, full).forecast();
+    assert_eq!(forecast.parts().len(), 2);
+    let never = forecast.parts().iter().find(|part| part.when == When::Never).expect("one stays");
+    // Of both arenas together a fifth of a MiB is not resident; of which is not known.
+    assert!(never.bytes.admits(110 * MIB) && !never.bytes.admits(109 * MIB), "{}", never.bytes);
+    assert!(left(&forecast, 100_000).0 > 109 * MIB);
+}
+
+#[test]
+fn what_is_not_known_is_said_and_not_forecast() {
+    let (mut readings, full) = readings(true, 10_000, 0);
+    readings.settings.retain(|(id, _)| *id != SettingId::BackgroundThread);
+    let forecast = Statement::from_readings(readings, full).forecast();
+    assert!(forecast.why().is_some() && forecast.left_after(Duration::ZERO).is_unknown());
+    assert!(forecast.to_string().starts_with("no forecast: "));
+    let (readings, full) = pages::unadmitted();
+    assert!(Statement::from_readings(readings, full).forecast().why().is_some());
+    let (readings, mut full) = pages::model_server();
+    full.clock.decays = Err(Why::new("arena.0.dirty_decay_ms: jemalloc has no such key", "link 5.3"));
+    assert!(Statement::from_readings(readings, full).forecast().why().is_some());
+}
+
+#[test]
+fn a_check_compares_bands() {
+    let forecast = forecast(false, 10_000, 0, Traffic::Busy);
+    let check = |after_s, found| forecast.compare(Duration::from_secs(after_s), found);
+    assert_eq!(check(5, Figure::Exact(DIRTY / 2)).holds(), Some(true));
+    assert_eq!(check(5, Figure::Exact(DIRTY)).holds(), Some(false));
+    assert_eq!(check(20, Figure::Exact(0)).holds(), Some(true));
+    assert_eq!(check(20, Figure::unknown("not read", "read it")).holds(), None);
+    assert_eq!(check(20, Figure::Exact(0)).to_string(), "after 20.0 s: said 0.0 MiB, found 0.0 MiB: held");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_saved_statement_makes_the_same_forecast() {
+    let (readings, full) = readings(true, 10_000, 0);
+    let statement = Statement::from_readings(readings, full);
+    let back = Statement::from_json(&statement.to_json()).expect("our own JSON can be read");
+    assert_eq!(statement.forecast(), back.forecast());
+}
