@@ -7,6 +7,7 @@ mod heap;
 mod others;
 mod pieces;
 mod result;
+mod stacks;
 mod told;
 
 use crate::ReadError;
@@ -175,6 +176,7 @@ impl Walker {
             self.heap_pages(&pages, owners)?;
         }
         self.find_glibc();
+        self.find_stacks();
         self.other_pages(&pages)?;
         self.own_pages(&pages)
     }

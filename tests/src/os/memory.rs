@@ -123,6 +123,19 @@ pub fn map(bytes: usize, sharing: Sharing, file: Option<&File>) -> Memory {
     Memory { start: start.cast(), bytes }
 }
 
+/// The same, anonymous and private, with a page before and one behind that nobody may touch.
+pub fn map_guarded(bytes: usize) -> Memory {
+    let whole = bytes + 2 * PAGE_BYTES;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: as in `map`.
+    let start = unsafe { libc::mmap(null_mut(), whole, libc::PROT_NONE, flags, -1, 0) };
+    assert!(start != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+    let start = start.cast::<u8>().wrapping_add(PAGE_BYTES);
+    // SAFETY: inside the mapping just made.
+    super::check("mprotect", unsafe { libc::mprotect(start.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) });
+    Memory { start, bytes }
+}
+
 /// A block of the C library's own malloc.
 pub fn c_malloc(bytes: usize) -> Memory {
     // SAFETY: no precondition; the block is kept.

@@ -77,3 +77,8 @@ fn judge_refused(settings: &str, name: &str) {
 fn the_allocator_of_huge_pages_is_refused_by_name_and_the_rest_is_true() {
     judge_refused("hpa:true", "opt.hpa");
 }
+
+#[test]
+fn guarded_extents_are_refused_by_name_and_the_rest_is_true() {
+    judge_refused("san_guard_small:5", "opt.san_guard");
+}

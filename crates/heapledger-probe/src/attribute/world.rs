@@ -177,6 +177,8 @@ pub enum GapKind {
     GlibcChunk,
     /// A heap that glibc made for a thread.
     GlibcArena,
+    /// A thread's stack, with its record at the end.
+    ThreadStack,
 }
 
 /// What is told beside pages and extents.

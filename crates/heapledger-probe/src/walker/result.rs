@@ -5,9 +5,6 @@ use crate::attribute::{ArenaSums, Gap, GapKind, Heap, KernelPages, Place, Unattr
 use crate::read::maps::{Vma, VmaName};
 use crate::read::{Backend, Residency};
 
-/// A thread's stack lies above a guard no larger than this; larger closed ranges are something else's.
-const GUARD_BYTES: usize = 64 << 10;
-
 impl Walker {
     /// What the last walk found. Allocates.
     pub fn result(&self) -> Walk {
@@ -40,6 +37,7 @@ impl Walker {
         match gap.kind {
             GapKind::GlibcArena => Some(Place::GlibcArenas),
             GapKind::GlibcChunk => self.found.chunks_are_glibcs.then_some(Place::GlibcMmapped),
+            GapKind::ThreadStack => Some(Place::ThreadStacks),
             GapKind::Base => None,
             GapKind::Plain => plain_place(self.maps.vmas(), gap),
         }
@@ -67,21 +65,7 @@ impl Walker {
 
 fn plain_place(vmas: &[Vma], gap: &Gap) -> Option<Place> {
     let mapping = vmas.get(vmas.partition_point(|vma| vma.end <= gap.start));
-    if mapping.is_some_and(|vma| vma.start <= gap.start && vma.name == VmaName::Heap) {
-        return Some(Place::GlibcHeap);
-    }
-    lies_above_a_guard(vmas, gap).then_some(Place::ThreadStacks)
-}
-
-/// Whether a range begins a mapping and lies directly above a small closed one: so do stacks of threads, and the stacks
-/// on which they handle signals.
-fn lies_above_a_guard(vmas: &[Vma], gap: &Gap) -> bool {
-    let at = vmas.partition_point(|vma| vma.end <= gap.start);
-    let mapping = vmas.get(at).filter(|vma| vma.start == gap.start);
-    let guard = at.checked_sub(1).and_then(|below| vmas.get(below));
-    let (Some(_), Some(guard)) = (mapping, guard) else { return false };
-    let closed = !guard.readable && !guard.writable && !guard.executable && guard.is_anonymous();
-    closed && guard.end == gap.start && guard.end - guard.start <= GUARD_BYTES
+    mapping.is_some_and(|vma| vma.start <= gap.start && vma.name == VmaName::Heap).then_some(Place::GlibcHeap)
 }
 
 fn sum(parts: &[KernelPages]) -> KernelPages {

@@ -41,12 +41,14 @@ pub(in crate::probes) fn shared(_: &Options) -> Value {
     two(&Facts::new())
 }
 
-/// 5 MiB of private anonymous memory, of which 3 are written.
+/// 5 MiB of private anonymous memory, of which 3 are written; and the same between pages that nobody may touch, as a
+/// stack has one before it.
 pub(in crate::probes) fn own_map(_: &Options) -> Value {
-    let map = memory::map(5 * MIB, Sharing::Private, None);
-    map.write(3 * MIB);
     let mut facts = Facts::new();
-    facts.maps.push((map.address(), 5 * MIB));
+    for map in [memory::map(5 * MIB, Sharing::Private, None), memory::map_guarded(5 * MIB)] {
+        map.write(3 * MIB);
+        facts.maps.push((map.address(), 5 * MIB));
+    }
     two(&facts)
 }
 

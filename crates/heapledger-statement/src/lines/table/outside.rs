@@ -111,8 +111,10 @@ pub(super) const THREAD_STACKS: Line = Line {
     label: "thread stacks",
     source: "walk over the pages",
     full_source: "",
-    doc: "Stacks and thread-local variables of all other threads, recognised by the guard in front of them. glibc \
-          keeps the stacks of threads that ended for the next ones, so they can stay after a join.",
+    doc: "Stacks and thread-local variables of all other threads, recognised by the guard in front of them and the C \
+          library's record of the thread at their end. glibc keeps the stacks of threads that ended for the next \
+          ones, so they can stay after a join. Stacks that a program makes itself, for fibers or handlers of signals, \
+          are not here but unattributed.",
 };
 
 pub(super) const GLIBC_HEAP: Line = Line {
