@@ -164,6 +164,21 @@ impl Figure {
         }
     }
 
+    /// As [`Figure::mib`], of a change: with its sign, `+600.0`, `-3.0 to +1.0`, or `0.0`.
+    pub fn signed_mib(&self) -> String {
+        let signed = |bytes: i64, round: Round| {
+            let text = mib(bytes, round);
+            if text.starts_with('-') || text == "0.0" { text } else { format!("+{text}") }
+        };
+        match self {
+            Self::Exact(bytes) => signed(*bytes, Round::Nearest),
+            Self::Within { at_least, at_most } => {
+                format!("{} to {}", signed(*at_least, Round::Down), signed(*at_most, Round::Up))
+            }
+            Self::Unknown { .. } => "?".to_owned(),
+        }
+    }
+
     fn combine(&self, other: &Self, ends: impl FnOnce((i64, i64), (i64, i64)) -> Option<(i64, i64)>) -> Self {
         match (self.ends(), other.ends()) {
             (Some(left), Some(right)) => match ends(left, right) {
@@ -255,5 +270,13 @@ mod tests {
         assert_eq!(Figure::within(310 << 20, 562 << 20).to_string(), "310.0-562.0 MiB");
         assert_eq!(Figure::within(-(3 << 20), 1 << 20).to_string(), "-3.0 to 1.0 MiB");
         assert_eq!(Figure::unknown("stats are off", "enable them").to_string(), "? (stats are off)");
+    }
+
+    #[test]
+    fn a_change_prints_its_sign() {
+        assert_eq!(Figure::Exact(3 << 20).signed_mib(), "+3.0");
+        assert_eq!(Figure::Exact(-(3 << 20)).signed_mib(), "-3.0");
+        assert_eq!(Figure::Exact(1).signed_mib(), "0.0");
+        assert_eq!(Figure::within(-1, 1 << 20).signed_mib(), "-0.1 to +1.0");
     }
 }

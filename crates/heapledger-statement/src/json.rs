@@ -5,14 +5,18 @@
 //! not know.
 
 mod convert;
+mod diff;
 mod full;
 mod report;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::{Depth, Statement, Summary};
+use crate::{Depth, Diff, Statement, Summary};
+
+pub use diff::{BetweenReport, DiffReport, KIND_DIFFERENCE, MomentReport, RegionChangeReport};
 
 pub use report::{
     ArenaReport, CheckReport, ClassReport, ClockReport, FigureReport, FullReport, LineReport, NoteReport, PartReport,
@@ -38,6 +42,11 @@ pub enum JsonError {
     Schema {
         /// The version found.
         found: u32,
+    },
+    /// It is of another `kind`: a difference is no statement, and the other way round.
+    Kind {
+        /// The word found; empty if there is none.
+        found: String,
     },
     /// It is of another `depth`.
     Depth {
@@ -68,6 +77,10 @@ impl fmt::Display for JsonError {
             Self::Schema { found } => {
                 write!(out, "schema {found} is not schema {SCHEMA}: read it with the version that wrote it")
             }
+            Self::Kind { found } if found.is_empty() => {
+                write!(out, "it is no {KIND_DIFFERENCE}: read it as a statement or a summary")
+            }
+            Self::Kind { found } => write!(out, "it is a {found}: read it as that"),
             Self::Depth { found } => write!(
                 out,
                 "depth {found:?} is another: a summary is {DEPTH_QUICK:?}, a statement {DEPTH_FULL:?}; read it as that"
@@ -86,6 +99,31 @@ impl std::error::Error for JsonError {
             _ => None,
         }
     }
+}
+
+/// What every object of ours begins with; read first, so that an object of another kind or of a newer version is refused
+/// by name and not for the first key that it lacks.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    depth: String,
+}
+
+fn read<T: DeserializeOwned>(json: &str, kind: &str, depth: Option<Depth>) -> Result<T, JsonError> {
+    let head: Head = serde_json::from_str(json).map_err(JsonError::Malformed)?;
+    if head.schema != SCHEMA {
+        return Err(JsonError::Schema { found: head.schema });
+    }
+    if head.kind != kind {
+        return Err(JsonError::Kind { found: head.kind });
+    }
+    if depth.is_some_and(|depth| head.depth != depth.key()) {
+        return Err(JsonError::Depth { found: head.depth });
+    }
+    serde_json::from_str(json).map_err(JsonError::Malformed)
 }
 
 /// A report has string keys only and its types refuse nothing, so an error is not reached; an object that says so is
@@ -115,7 +153,7 @@ impl Summary {
     ///
     /// [`JsonError`] if it is no such object, or one of a version that this one cannot read.
     pub fn from_json(json: &str) -> Result<Self, JsonError> {
-        Self::from_report(serde_json::from_str(json).map_err(JsonError::Malformed)?)
+        Self::from_report(read(json, "", Some(Depth::Quick))?)
     }
 
     /// The summary that a report was made from. Settings that this version has not are left out.
@@ -144,9 +182,9 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// [`JsonError`] if it is no such object, or one of a version that this one cannot read.
+    /// [`JsonError`] if it is no such object, one of a version that this one cannot read, or a summary.
     pub fn from_json(json: &str) -> Result<Self, JsonError> {
-        Self::from_report(serde_json::from_str(json).map_err(JsonError::Malformed)?)
+        Self::from_report(read(json, "", Some(Depth::Full))?)
     }
 
     /// The statement that a report was made from. Settings that this version has not are left out.
@@ -156,5 +194,36 @@ impl Statement {
     /// [`JsonError`] if the report is of a version that this one cannot read.
     pub fn from_report(report: FullReport) -> Result<Self, JsonError> {
         full::from_report(report)
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl Diff {
+    /// The difference as one line of JSON, without a line break at its end.
+    pub fn to_json(&self) -> String {
+        line_of_json(self.depth, &self.to_report())
+    }
+
+    /// The object that [`Diff::to_json`] writes, to write in another format or to pick from.
+    pub fn to_report(&self) -> DiffReport {
+        diff::to_report(self)
+    }
+
+    /// The difference that a JSON object was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if it is no such object, or one of a version that this one cannot read.
+    pub fn from_json(json: &str) -> Result<Self, JsonError> {
+        Self::from_report(read(json, KIND_DIFFERENCE, None)?)
+    }
+
+    /// The difference that a report was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if the report is of a version that this one cannot read.
+    pub fn from_report(report: DiffReport) -> Result<Self, JsonError> {
+        diff::from_report(report)
     }
 }

@@ -27,8 +27,10 @@
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod diff;
 pub mod doubts;
 mod figure;
+mod flow;
 mod forecast;
 pub mod guide;
 #[cfg(feature = "serde")]
@@ -37,14 +39,17 @@ pub mod lines;
 pub mod paths;
 mod readings;
 pub mod settings;
+mod stage;
 mod statement;
 mod summary;
 mod text;
 mod units;
 mod view;
 
+pub use diff::{Between, Diff, Moment, RegionChange};
 pub use doubts::Doubt;
 pub use figure::{Figure, Why};
+pub use flow::{FlowCell, FlowRow, Held, PageFlow, RegionName, Went};
 pub use forecast::{Forecast, ForecastCheck, ForecastPart, Traffic, When};
 pub use lines::{Depth, LineId};
 pub use readings::{
@@ -54,5 +59,6 @@ pub use readings::{
     WalkReading,
 };
 pub use settings::{SettingId, SettingValue};
+pub use stage::{Expect, Pattern, ReleaseReadings, Since, Stage, StageKind, StageReadings};
 pub use statement::{Check, CheckId, Part, StatedLine, Statement, UnattributedRange};
 pub use summary::{ClassFigure, RegionFigures, Summary};

@@ -1,5 +1,6 @@
 //! The text form: a table of at most 80 columns, MiB with one decimal beside exact bytes.
 
+mod diff;
 mod full;
 mod row;
 mod words;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why [`quick`](crate::quick) gave no summary, [`statement`](crate::statement) no statement, or a setting was not set.
+/// Why [`quick`](crate::quick) gave no summary, [`statement`](crate::statement) no statement, marks no change, or a setting
+/// was not set.
 ///
 /// What merely could not be read, such as a hidden `/proc` or a jemalloc without statistics, is no error: the figures
 /// concerned are [`Unknown`](crate::Figure::Unknown), with the reason and what to do, and the rest is stated.
@@ -31,6 +32,17 @@ pub enum Error {
         /// What to do about it.
         remedy: &'static str,
     },
+    /// The mark that was given as the earlier one was taken later, or is the same.
+    MarksOutOfOrder,
+    /// Two marks are of different processes: a fork lies between them.
+    OtherProcess {
+        /// The process of the earlier mark.
+        earlier: u32,
+        /// The process of the later mark.
+        later: u32,
+    },
+    /// There are [`Stages`](crate::Stages) in this process already.
+    StagesRunning,
 }
 
 impl fmt::Display for Error {
@@ -50,6 +62,15 @@ impl fmt::Display for Error {
                 waited.as_secs()
             ),
             Self::Refused { says, remedy, .. } => write!(out, "{says}; {remedy}"),
+            Self::MarksOutOfOrder => {
+                out.write_str("the earlier mark was not taken earlier: ask the later one, `later.since(&earlier)`")
+            }
+            Self::OtherProcess { earlier, later } => write!(
+                out,
+                "the marks are of processes {earlier} and {later}: take both after the fork, or compare their statements"
+            ),
+            Self::StagesRunning => out
+                .write_str("other Stages exist in this process: pass those on, or drop them before starting new ones"),
         }
     }
 }

@@ -132,12 +132,14 @@ mod faults;
 mod forecast;
 mod live;
 mod lock;
+mod mark;
 mod own_tables;
 #[cfg_attr(not(target_os = "linux"), path = "pages_elsewhere.rs")]
 mod pages;
 mod quick;
 mod readings;
 mod settings;
+mod stages;
 mod statement;
 mod warnings;
 
@@ -157,7 +159,14 @@ pub use heapledger_statement::{
     Check, CheckId, ClassFigure, Doubt, Figure, Flow, Forecast, ForecastCheck, ForecastPart, LineId, Part,
     RegionFigures, SettingId, SettingValue, StatedLine, Statement, Summary, Traffic, UnattributedRange, When, Why,
 };
+// Differences, page flow and stages.
+pub use heapledger_statement::{
+    Between, Diff, Expect, FlowCell, FlowRow, Held, Moment, PageFlow, Pattern, RegionChange, RegionName, Since, Stage,
+    StageKind, Went,
+};
 pub use live::{Live, RegionLive, live};
+pub use mark::{Mark, mark};
 pub use own_tables::own_tables;
 pub use quick::quick;
+pub use stages::{StageOptions, Stages};
 pub use statement::statement;

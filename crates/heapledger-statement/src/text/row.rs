@@ -30,13 +30,23 @@ pub(super) struct Row<'a> {
 
 impl Row<'_> {
     pub fn write(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cells(out, &self.figure.mib(), self.figure.as_exact().map(|bytes| bytes.to_string()))
+    }
+
+    /// The figure is a change: it prints its sign.
+    pub fn write_signed(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.figure.as_exact().map(|bytes| if bytes > 0 { format!("+{bytes}") } else { bytes.to_string() });
+        self.cells(out, &self.figure.signed_mib(), bytes)
+    }
+
+    fn cells(&self, out: &mut fmt::Formatter<'_>, mib: &str, bytes: Option<String>) -> fmt::Result {
         let mut text = format!("{}{}", " ".repeat(self.indent), self.label);
         let unit = if self.unit && !self.figure.is_unknown() { " MiB" } else { "" };
         // The unit hangs to the right of the column, so that the decimal points stand below each other.
-        flush_right(&mut text, &self.figure.mib(), MIB_END);
+        flush_right(&mut text, mib, MIB_END);
         text.push_str(unit);
-        if let Some(bytes) = self.figure.as_exact() {
-            flush_right(&mut text, &bytes.to_string(), BYTES_END);
+        if let Some(bytes) = bytes {
+            flush_right(&mut text, &bytes, BYTES_END);
         }
         if !self.note.is_empty() {
             let width = columns(&text);
