@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
 
 use heapledger_core::thread::COUNTER_STRIDE_BYTES;
-use heapledger_core::{MAX_REGIONS, region_count};
+use heapledger_core::{MAX_REGIONS, region_count, region_root};
 
 use crate::classes::{CLASS_BYTES, PAGE_BYTES, SMALL_CLASSES};
 use crate::maps::Fresh;
@@ -201,6 +201,11 @@ impl Flow {
         self.allocated.wrapping_sub(self.freed)
     }
 
+    fn merge(&mut self, other: Flow) {
+        self.allocated = self.allocated.wrapping_add(other.allocated);
+        self.freed = self.freed.wrapping_add(other.freed);
+    }
+
     fn side(&mut self, side: usize) -> &mut u64 {
         if side == 0 { &mut self.allocated } else { &mut self.freed }
     }
@@ -233,6 +238,15 @@ impl Default for RegionTotals {
 }
 
 impl RegionTotals {
+    fn merge(&mut self, other: &RegionTotals) {
+        self.requested_bytes.merge(other.requested_bytes);
+        self.large_blocks.merge(other.large_blocks);
+        self.large_usable_bytes.merge(other.large_usable_bytes);
+        for (mine, theirs) in self.small_blocks.iter_mut().zip(&other.small_blocks) {
+            mine.merge(*theirs);
+        }
+    }
+
     /// Blocks, small and large.
     pub fn blocks(&self) -> Flow {
         self.small_blocks.iter().fold(self.large_blocks, |sum, flow| Flow {
@@ -265,6 +279,17 @@ fn for_each_set(regions: usize, mut each: impl FnMut(usize, &Words)) {
     }
 }
 
+/// Adds what was counted under ids that stand for another region to that region's, and empties theirs.
+fn join_roots<T: Default>(out: &mut [T], merge: impl Fn(&mut T, &T)) {
+    for index in 0..out.len() {
+        let root = region_root(index);
+        if root != index && root < out.len() {
+            let counted = core::mem::take(&mut out[index]);
+            merge(&mut out[root], &counted);
+        }
+    }
+}
+
 /// Sums the requested bytes of each region into `out`, which should have at least
 /// [`region_count`](heapledger_core::region_count) entries; regions beyond its end are left out.
 ///
@@ -281,6 +306,7 @@ pub fn read_requested(out: &mut [Flow]) {
         // Acquire: a free that was seen makes its allocation visible to the second pass (it was counted with Release).
         fence(Acquire);
     }
+    join_roots(&mut out[..regions], |flow, other| flow.merge(*other));
 }
 
 /// Sums everything that is counted of each region into `out`, as [`read_requested`] does.
@@ -312,6 +338,7 @@ pub fn read_totals(out: &mut [RegionTotals]) {
         // Acquire: as in `read_requested`.
         fence(Acquire);
     }
+    join_roots(&mut out[..regions], RegionTotals::merge);
 }
 
 pub(crate) fn mapped_bytes() -> usize {

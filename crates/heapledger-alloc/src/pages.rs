@@ -4,7 +4,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
-use heapledger_core::MAX_REGIONS;
+use heapledger_core::{MAX_REGIONS, region_root};
 
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
@@ -232,7 +232,7 @@ impl SlotOwners {
 
 #[inline]
 fn index_of(tag: u16) -> Option<usize> {
-    usize::from(tag).checked_sub(1)
+    usize::from(tag).checked_sub(1).map(region_root)
 }
 
 /// Calls `each` with the address and the word of every page that starts in `start..end`; pages in a GiB that the heap has

@@ -5,8 +5,8 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use heapledger_core::RegionId;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, MIXED_BIT, ThreadRecord, with_record};
+use heapledger_core::{RegionId, region_root};
 use tikv_jemallocator::Jemalloc;
 
 use crate::classes::{
@@ -392,5 +392,5 @@ pub unsafe fn on_free(block: *mut u8, layout: Layout) {
 ///
 /// For a block that was never charged the answer is that of `~other`, or whatever its page says.
 pub fn block_owner(block: *const u8, layout: Layout) -> usize {
-    usize::from(owner(block as usize, shape_of(layout))) - 1
+    region_root(usize::from(owner(block as usize, shape_of(layout))) - 1)
 }

@@ -22,20 +22,25 @@
 //!
 //! # Files
 //! `thread.rs` the record that the allocator reads, `guard.rs` scopes, `future.rs` scopes across `await`,
-//! `names.rs` the table of names, `region.rs` the public kinds of region, `once.rs` the only place with pointers.
+//! `names.rs` the table of names, `ids.rs` which index is whose, `reassign.rs` giving all blocks to another region,
+//! `region.rs` the public kinds of region, `once.rs` the only place with pointers.
 
 mod future;
 mod guard;
+mod ids;
+mod name_error;
 mod names;
 mod once;
+mod reassign;
 mod region;
 #[doc(hidden)]
 pub mod thread;
 
 pub use future::{InRegion, InRegionExt};
 pub use guard::{Guard, current, reset_thread};
-pub use names::{
-    FallenNames, NAME_MAX_BYTES, NameError, RegionInfo, fallen_names, region_count, region_info, region_name,
-};
+pub use ids::{RegionInfo, region_count, region_info, region_name, region_root};
+pub use name_error::{NAME_MAX_BYTES, NameError};
+pub use names::{FallenNames, fallen_names};
+pub use reassign::ReassignError;
 pub use region::{OwnedRegion, Region, RegionId};
 pub use thread::{MAX_REGIONS, is_installed};

@@ -1,132 +1,89 @@
-//! The table of region names: interned, append-only, without locks.
+//! The table of region names: interned, without locks, each name once for as long as the process lives.
 //!
-//! Names are published in the first free entry by compare-and-swap, so two threads that intern the same name meet in the
-//! same entry: whoever loses an entry looks at the winner's name before it tries the next.
+//! A hash table of chains that grow at their ends only, so two threads that intern the same name meet at the same end:
+//! whoever loses it looks at the winner's name before it goes on. Which id a name has is `ids.rs`'s.
 
-use core::fmt;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
+use crate::ids;
+use crate::name_error::{NameError, validate};
 use crate::once::OnceRef;
 use crate::region::RegionId;
-use crate::thread::MAX_REGIONS;
 
-/// The longest name of a region, in bytes.
-pub const NAME_MAX_BYTES: usize = 255;
+/// How many different names a process can use in all; what comes beyond is treated as if the table of ids were full. Names
+/// are kept for good, and this bounds what they take.
+const NAMES_MAX: usize = 1 << 16;
 
-/// How many entries of the table are ours from the start.
+/// How many ids are ours from the start.
 pub(crate) const RESERVED: usize = 3;
 
-/// A named region; lives as long as the process.
-pub(crate) struct Node {
-    pub(crate) name: &'static str,
-    pub(crate) id: RegionId,
+/// A name, and the id that is charged for it now.
+pub(crate) struct Name {
+    pub(crate) text: &'static str,
     hash: u32,
-    /// How many `OwnedRegion`s name it.
+    next: OnceRef<Name>,
+    /// How many `OwnedRegion`s name it; a `Region` counts for ever.
     owners: AtomicUsize,
-    /// Set when a `static` or `const` names it: then it never retires.
-    permanent: AtomicBool,
+    /// As `packed`; 0 while it has none.
+    current: AtomicU64,
+    /// Where a reference to the current id can be had; perhaps still to an older one.
+    pinned: OnceRef<Pinned>,
+    /// Set when the name has been given another id while it was in use, for good.
+    moved: AtomicBool,
 }
 
-impl Node {
-    const fn reserved(name: &'static str, index: u16) -> Node {
-        Node {
-            name,
-            id: RegionId::from_index(index),
-            hash: 0,
-            owners: AtomicUsize::new(0),
-            permanent: AtomicBool::new(true),
-        }
-    }
+/// An id of a name, for who hands out references to it.
+pub(crate) struct Pinned {
+    pub(crate) id: RegionId,
+    pub(crate) name: &'static Name,
+    /// Set when the name has been given another id.
+    moved: AtomicBool,
+}
 
-    pub(crate) fn keep(&self) {
-        self.permanent.store(true, Relaxed);
-    }
-
-    pub(crate) fn acquire(&self) {
-        self.owners.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn release(&self) {
-        self.owners.fetch_sub(1, Relaxed);
-    }
-
-    // The two flags only say what a report calls the region; no memory hangs on them, so Relaxed suffices throughout.
-    fn retired(&self) -> bool {
-        !self.permanent.load(Relaxed) && self.owners.load(Relaxed) == 0
+impl Pinned {
+    /// Whether the name has this id still. It may lose it at any moment; then charges to it are the other region's.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        // Relaxed: nothing hangs on when this is seen.
+        !self.moved.load(Relaxed)
     }
 }
 
-static OURS: [Node; RESERVED] =
-    [Node::reserved("~untagged", 0), Node::reserved("~other", 1), Node::reserved("~ledger", 2)];
+/// An id in one word that is not 0.
+const fn packed(id: RegionId) -> u64 {
+    (id.index() as u64 + 1) | (id.generation() as u64) << 16
+}
+
+fn unpacked(word: u64) -> Option<RegionId> {
+    let index = u16::try_from((word & 0xffff).checked_sub(1)?).ok()?;
+    Some(RegionId::new(index, (word >> 16) as u32))
+}
+
+static OURS: [Name; RESERVED] =
+    [Name::reserved("~untagged", 0), Name::reserved("~other", 1), Name::reserved("~ledger", 2)];
+static PINNED_OURS: [Pinned; RESERVED] = [pinned_ours(0), pinned_ours(1), pinned_ours(2)];
+
+const fn pinned_ours(index: usize) -> Pinned {
+    Pinned { id: RegionId::new(index as u16, 0), name: &OURS[index], moved: AtomicBool::new(false) }
+}
 
 /// Charged when no ledger is installed or no name fits.
-pub(crate) static UNTAGGED: &Node = &OURS[0];
-pub(crate) static OTHER: &Node = &OURS[1];
+pub(crate) static UNTAGGED: &Name = &OURS[0];
+pub(crate) static OTHER: &Name = &OURS[1];
 
-static NODES: [OnceRef<Node>; MAX_REGIONS] = [const { OnceRef::new() }; MAX_REGIONS];
-/// Hashes of the published names, 0 while not yet written: lets a search skip names without looking at them.
-static HASHES: [AtomicU32; MAX_REGIONS] = [const { AtomicU32::new(0) }; MAX_REGIONS];
-static COUNT: AtomicUsize = AtomicUsize::new(RESERVED);
+/// The names of the ids that are ours.
+pub(crate) fn ours(index: usize) -> Option<&'static Name> {
+    OURS.get(index)
+}
+
+const CHAINS: usize = 4096;
+static TABLE: [OnceRef<Name>; CHAINS] = [const { OnceRef::new() }; CHAINS];
+static NAMES: AtomicUsize = AtomicUsize::new(0);
 
 static TO_PARENT: AtomicU64 = AtomicU64::new(0);
 static TO_OTHER: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
-
-/// Why a name cannot be a region's.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum NameError {
-    /// The name is empty.
-    Empty,
-    /// The name is longer than [`NAME_MAX_BYTES`].
-    TooLong {
-        /// Its length in bytes.
-        len: usize,
-        /// The longest that is accepted.
-        max: usize,
-    },
-    /// Names that start with `~` are the ledger's own.
-    Reserved,
-    /// The name has a control character, such as a newline.
-    ControlCharacter {
-        /// Its offset in bytes.
-        at: usize,
-    },
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NameError::Empty => f.write_str("the region's name is empty: give it at least one character"),
-            NameError::TooLong { len, max } => {
-                write!(f, "the region's name has {len} bytes: use at most {max}")
-            }
-            NameError::Reserved => f.write_str("region names that start with `~` are the ledger's own: use another"),
-            NameError::ControlCharacter { at } => {
-                write!(f, "the region's name has a control character at byte {at}: remove it")
-            }
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
-
-pub(crate) fn validate(name: &str) -> Result<(), NameError> {
-    if name.is_empty() {
-        return Err(NameError::Empty);
-    }
-    if name.len() > NAME_MAX_BYTES {
-        return Err(NameError::TooLong { len: name.len(), max: NAME_MAX_BYTES });
-    }
-    if name.starts_with('~') {
-        return Err(NameError::Reserved);
-    }
-    match name.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(NameError::ControlCharacter { at }),
-        None => Ok(()),
-    }
-}
 
 /// How many names got no region of their own since the process started.
 ///
@@ -146,120 +103,207 @@ pub fn fallen_names() -> FallenNames {
     FallenNames { to_parent: TO_PARENT.load(Relaxed), to_other: TO_OTHER.load(Relaxed), refused: REFUSED.load(Relaxed) }
 }
 
-/// The number of region indices in use: every index below it is valid, and none above it.
-pub fn region_count() -> usize {
-    COUNT.load(Acquire)
-}
-
-fn node(index: usize) -> Option<&'static Node> {
-    OURS.get(index).or_else(|| NODES.get(index)?.get())
-}
-
-/// The name of the region with this index.
-pub fn region_name(index: usize) -> Option<&'static str> {
-    Some(node(index)?.name)
-}
-
-/// A region as the table knows it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RegionInfo {
-    /// Its id.
-    pub id: RegionId,
-    /// Its name, a path with `/`.
-    pub name: &'static str,
-    /// Whether nothing names it any more. Its blocks stay charged to it.
-    pub retired: bool,
-}
-
-/// What the table knows of the region with this index.
-pub fn region_info(index: usize) -> Option<RegionInfo> {
-    let node = node(index)?;
-    Some(RegionInfo { id: node.id, name: node.name, retired: node.retired() })
-}
-
-/// FNV-1a, never 0: only a filter in front of the comparison of names.
+/// FNV-1a.
 fn hash(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193)).max(1)
+    name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }
 
-/// Searches entries from `start`; returns the node, or the first free index.
-fn search(name: &str, hash: u32, start: usize) -> Result<&'static Node, usize> {
-    for index in start..MAX_REGIONS {
-        let known = HASHES[index].load(Relaxed);
-        if known != 0 && known != hash {
-            continue;
-        }
-        match NODES[index].get() {
-            None => return Err(index),
-            Some(node) if node.hash == hash && node.name == name => return Ok(node),
-            Some(_) => {}
+/// The name if it is in the table, else the cell that ends its chain.
+fn search(text: &str, hash: u32) -> Result<&'static Name, &'static OnceRef<Name>> {
+    let mut cell = &TABLE[hash as usize % CHAINS];
+    loop {
+        match cell.get() {
+            None => return Err(cell),
+            Some(name) if name.hash == hash && name.text == text => return Ok(name),
+            Some(name) => cell = &name.next,
         }
     }
-    Err(MAX_REGIONS)
 }
 
-/// Finds or makes the region of an acceptable name; `None` when the table is full.
-fn intern(name: &str) -> Option<&'static Node> {
-    let hash = hash(name);
-    let mut index = match search(name, hash, RESERVED) {
-        Ok(node) => return Some(node),
-        Err(MAX_REGIONS) => return None,
-        Err(index) => index,
+/// Finds or makes the entry of an acceptable name; `None` when there have been too many.
+fn intern(text: &str) -> Option<&'static Name> {
+    let hash = hash(text);
+    let mut cell = match search(text, hash) {
+        Ok(name) => return Some(name),
+        Err(cell) => cell,
     };
-    // The name and its node are ours, not the current region's.
-    let _ours = OURS[2].id.enter();
-    let mut fresh = Box::new(Node {
-        name: Box::leak(Box::<str>::from(name)),
-        id: OURS[0].id,
-        hash,
-        owners: AtomicUsize::new(0),
-        permanent: AtomicBool::new(false),
-    });
+    // Relaxed: a number of its own. It is not given back when the name turns out to be there, which is as rare as the race.
+    if NAMES.fetch_update(Relaxed, Relaxed, |count| (count < NAMES_MAX).then_some(count + 1)).is_err() {
+        return None;
+    }
+    // The name and its entry are ours, not the current region's.
+    let _ours = RegionId::LEDGER.enter();
+    let mut fresh = Box::new(Name::new(Box::leak(Box::<str>::from(text)), hash));
     loop {
-        fresh.id = RegionId::from_index(u16::try_from(index).ok()?);
-        match NODES[index].publish(fresh) {
-            Ok(node) => {
-                HASHES[index].store(hash, Relaxed);
-                // Release: who reads the count sees the node below it.
-                COUNT.fetch_max(index + 1, Release);
-                return Some(node);
-            }
+        match cell.publish(fresh) {
+            Ok(name) => return Some(name),
             Err(back) => fresh = back,
         }
-        // Somebody took the entry: perhaps for this very name. The few bytes of a lost race are kept for good.
-        index = match search(name, hash, index) {
-            Ok(node) => return Some(node),
-            Err(MAX_REGIONS) => return None,
-            Err(index) => index,
+        // Somebody took the cell: perhaps for this very name. The few bytes of a lost race are kept for good.
+        cell = match search(text, hash) {
+            Ok(name) => return Some(name),
+            Err(cell) => cell,
         };
     }
 }
 
-/// The node that is charged for `name`: its own, else its nearest parent's, else `~other`.
-pub(crate) fn resolve(name: &str) -> &'static Node {
-    match try_resolve(name) {
-        Ok(node) => node,
-        Err(_) => {
-            REFUSED.fetch_add(1, Relaxed);
-            OTHER
+impl Name {
+    const fn new(text: &'static str, hash: u32) -> Name {
+        Name {
+            text,
+            hash,
+            next: OnceRef::new(),
+            owners: AtomicUsize::new(0),
+            current: AtomicU64::new(0),
+            pinned: OnceRef::new(),
+            moved: AtomicBool::new(false),
+        }
+    }
+
+    /// One that never retires.
+    const fn reserved(text: &'static str, index: u16) -> Name {
+        let mut name = Name::new(text, 0);
+        name.owners = AtomicUsize::new(1);
+        name.current = AtomicU64::new(packed(RegionId::new(index, 0)));
+        name
+    }
+
+    /// Counts an owner, who may use the id that the name has from then on.
+    pub(crate) fn acquire(&self) {
+        // SeqCst: see `detach`.
+        self.owners.fetch_add(1, SeqCst);
+    }
+
+    pub(crate) fn release(&self) {
+        self.owners.fetch_sub(1, SeqCst);
+    }
+
+    /// Whether nothing names it any more.
+    pub(crate) fn retired(&self) -> bool {
+        self.owners.load(Relaxed) == 0
+    }
+
+    /// The id that is charged for the name now.
+    pub(crate) fn id(&self) -> Option<RegionId> {
+        unpacked(self.current.load(SeqCst))
+    }
+
+    /// The name's id, or a new one if it has none; `None` when there is no id to be had.
+    fn id_or_new(&'static self) -> Option<RegionId> {
+        loop {
+            if let Some(id) = self.id() {
+                // Whoever gave it may not have come to the next line yet.
+                ids::publish(id, self);
+                return Some(id);
+            }
+            let id = ids::take()?;
+            if self.current.compare_exchange(0, packed(id), SeqCst, SeqCst).is_err() {
+                ids::give(id);
+            }
+        }
+    }
+
+    /// Gives the name another id. Only under the turn of `reassign.rs`.
+    pub(crate) fn set_id(&'static self, id: RegionId) {
+        self.current.store(packed(id), SeqCst);
+        ids::publish(id, self);
+        // SeqCst here and in `pin`: who pins the old id is seen here, or sees the new one there.
+        self.moved.store(true, SeqCst);
+        if let Some(pinned) = self.pinned.get() {
+            pinned.moved.store(true, SeqCst);
+        }
+    }
+
+    /// Whether the name has been given another id while it was in use.
+    #[inline]
+    pub(crate) fn has_moved(&self) -> bool {
+        self.moved.load(Relaxed)
+    }
+
+    /// A reference to the id of a name that has an owner.
+    pub(crate) fn pin(&'static self) -> &'static Pinned {
+        if let Some(pinned) = PINNED_OURS.iter().find(|pinned| core::ptr::eq(pinned.name, self)) {
+            return pinned;
+        }
+        loop {
+            // A name with an owner keeps an id; if it had none, its charges would be `~other`'s.
+            let Some(id) = self.id() else { return &PINNED_OURS[RegionId::OTHER.index()] };
+            let before = self.pinned.get();
+            if let Some(pinned) = before
+                && pinned.id == id
+                && pinned.holds()
+            {
+                return pinned;
+            }
+            let _ours = RegionId::LEDGER.enter();
+            let fresh: &'static Pinned = Box::leak(Box::new(Pinned { id, name: self, moved: AtomicBool::new(false) }));
+            if self.pinned.replace(before, fresh) && self.id() == Some(id) {
+                return fresh;
+            }
+            fresh.moved.store(true, SeqCst);
         }
     }
 }
 
-/// As `resolve`, but an unacceptable name is an error.
-pub(crate) fn try_resolve(name: &str) -> Result<&'static Node, NameError> {
-    validate(name)?;
-    if let Some(node) = intern(name) {
-        return Ok(node);
+/// A name with an owner, and the id that it had when the owner was counted.
+pub(crate) struct Claim {
+    pub(crate) name: &'static Name,
+    pub(crate) id: RegionId,
+}
+
+impl Claim {
+    /// What a name is charged to when it cannot have a region of its own.
+    pub(crate) fn other() -> Claim {
+        OTHER.acquire();
+        Claim { name: OTHER, id: RegionId::OTHER }
     }
-    let mut path = name;
+
+    pub(crate) fn untagged() -> Claim {
+        UNTAGGED.acquire();
+        Claim { name: UNTAGGED, id: RegionId::UNTAGGED }
+    }
+
+    fn of(name: &'static Name) -> Option<Claim> {
+        name.acquire();
+        let id = name.id_or_new();
+        if id.is_none() {
+            name.release();
+        }
+        Some(Claim { name, id: id? })
+    }
+}
+
+/// Counts an owner of what is charged for `text`: its own region, else its nearest parent's, else `~other`.
+pub(crate) fn claim(text: &str) -> Claim {
+    match try_claim(text) {
+        Ok(claim) => claim,
+        Err(_) => {
+            REFUSED.fetch_add(1, Relaxed);
+            Claim::other()
+        }
+    }
+}
+
+fn try_claim(text: &str) -> Result<Claim, NameError> {
+    validate(text)?;
+    let known = search(text, hash(text)).is_ok();
+    // A name that cannot have an id is not kept either.
+    if (known || ids::may_take())
+        && let Some(claim) = intern(text).and_then(Claim::of)
+    {
+        return Ok(claim);
+    }
+    let mut path = text;
     while let Some((parent, _)) = path.rsplit_once('/') {
-        if let Ok(node) = search(parent, hash(parent), RESERVED) {
+        if let Ok(name) = search(parent, hash(parent))
+            && name.id().is_some()
+            && let Some(claim) = Claim::of(name)
+        {
             TO_PARENT.fetch_add(1, Relaxed);
-            return Ok(node);
+            return Ok(claim);
         }
         path = parent;
     }
     TO_OTHER.fetch_add(1, Relaxed);
-    Ok(OTHER)
+    Ok(Claim::other())
 }

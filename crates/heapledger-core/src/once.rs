@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicPtr;
-use core::sync::atomic::Ordering::{Acquire, Release};
+use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 
 /// Null until set; afterwards a reference that lives as long as the process.
 pub(crate) struct OnceRef<T: 'static>(AtomicPtr<T>);
@@ -22,6 +22,14 @@ impl<T: Sync + 'static> OnceRef<T> {
     /// Remembers a reference; a later call with the same or another one is harmless.
     pub(crate) fn set(&self, value: &'static T) {
         self.0.store(core::ptr::from_ref(value).cast_mut(), Release);
+    }
+
+    /// Puts `new` in the place of `old`; `false` if something else was there.
+    pub(crate) fn replace(&self, old: Option<&'static T>, new: &'static T) -> bool {
+        let old = old.map_or(null_mut(), |old| core::ptr::from_ref(old).cast_mut());
+        let new = core::ptr::from_ref(new).cast_mut();
+        // SeqCst: Release for what `get` promises; callers also rely on one order of this and other changes.
+        self.0.compare_exchange(old, new, SeqCst, Acquire).is_ok()
     }
 
     /// Publishes `value` unless the cell is taken, in which case it is handed back.

@@ -4,8 +4,11 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::guard::Guard;
-use crate::names::{self, NameError, Node, RESERVED, UNTAGGED};
+use crate::ids;
+use crate::name_error::{NameError, validate};
+use crate::names::{Claim, Name, Pinned, RESERVED, UNTAGGED, claim};
 use crate::once::OnceRef;
+use crate::reassign::{ReassignError, reassign};
 use crate::thread::is_installed;
 
 /// A region as a small copyable value: an index into the counters, and the generation of that index.
@@ -14,23 +17,23 @@ use crate::thread::is_installed;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct RegionId {
     index: u16,
-    generation: u16,
+    generation: u32,
 }
 
 impl RegionId {
     /// What is charged outside every region.
-    pub const UNTAGGED: RegionId = RegionId::from_index(0);
+    pub const UNTAGGED: RegionId = RegionId::new(0, 0);
     /// What is charged when a name has no region of its own, or the ledger could not get memory for its tables.
-    pub const OTHER: RegionId = RegionId::from_index(1);
+    pub const OTHER: RegionId = RegionId::new(1, 0);
     /// The ledger's own heap blocks: names, and the values its reports are made of.
-    pub const LEDGER: RegionId = RegionId::from_index(2);
+    pub const LEDGER: RegionId = RegionId::new(2, 0);
 
-    pub(crate) const fn from_index(index: u16) -> RegionId {
-        RegionId { index, generation: 0 }
+    pub(crate) const fn new(index: u16, generation: u32) -> RegionId {
+        RegionId { index, generation }
     }
 
-    pub(crate) const fn from_tag(tag: u16) -> RegionId {
-        RegionId::from_index(tag - 1)
+    pub(crate) fn from_tag(tag: u16) -> RegionId {
+        ids::with_generation(tag - 1)
     }
 
     /// The tag that pages of this region carry: 0 is a page that nobody used yet.
@@ -47,12 +50,12 @@ impl RegionId {
     /// Counts how often the index has been given to a new name; two ids of the same name with different generations
     /// are different regions.
     pub const fn generation(self) -> u32 {
-        self.generation as u32
+        self.generation
     }
 
     /// The region's name.
     pub fn name(self) -> &'static str {
-        names::region_name(self.index()).unwrap_or(UNTAGGED.name)
+        ids::region_name(self.index()).unwrap_or(UNTAGGED.text)
     }
 
     /// Puts the region in force on this thread until the guard is dropped. Costs a few stores; allocates nothing.
@@ -86,36 +89,74 @@ impl RegionId {
 /// `borrow_interior_mutable_const` points at it.
 pub struct Region {
     name: &'static str,
-    node: OnceRef<Node>,
+    id: OnceRef<Pinned>,
 }
 
 impl Region {
     /// Declares the region; it gets its id at its first use.
     pub const fn new(name: &'static str) -> Region {
-        Region { name, node: OnceRef::new() }
+        Region { name, id: OnceRef::new() }
     }
 
     #[cold]
     #[inline(never)]
-    fn resolve(&self) -> &'static Node {
+    fn resolve(&self) -> &'static RegionId {
         if !is_installed() {
-            return UNTAGGED;
+            return &UNTAGGED_ID;
         }
-        let node = names::resolve(self.name);
-        node.keep();
-        self.node.set(node);
-        node
+        let name = match self.id.get() {
+            Some(pinned) => pinned.name,
+            // Counted as an owner for ever, so that it never retires.
+            None => claim(self.name).name,
+        };
+        let pinned = name.pin();
+        self.id.set(pinned);
+        &pinned.id
+    }
+
+    /// Gives all live blocks of this region to `to`, at once, whichever threads hold them or free them.
+    ///
+    /// From then on this region is empty and has a new id ([`RegionId::generation`] or the index tells the two apart).
+    /// The old id stands for `to` for good: a thread that is in it charges `to` until it next enters a region, and the
+    /// bytes that it allocated and freed before are `to`'s too. Costs a few stores, however many blocks there are; uses
+    /// up an id. Not for signal handlers.
+    ///
+    /// ```
+    /// # use heapledger_core::{ReassignError, Region};
+    /// static PARSER: Region = Region::new("parser");
+    /// static INDEX: Region = Region::new("index");
+    ///
+    /// let document = PARSER.scope(|| vec![0_u8; 4096]);
+    /// match PARSER.reassign_to(&INDEX) {                        // the document is the index's from here on
+    ///     Ok(()) | Err(ReassignError::NotInstalled) => {}
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # drop(document);
+    /// ```
+    ///
+    /// # Errors
+    /// [`ReassignError`] says why nothing was done.
+    pub fn reassign_to(&self, to: &RegionId) -> Result<(), ReassignError> {
+        if !is_installed() {
+            return Err(ReassignError::NotInstalled);
+        }
+        let _ = **self;
+        let pinned = self.id.get().filter(|pinned| pinned.name.text == self.name).ok_or(ReassignError::NotItsOwn)?;
+        reassign(pinned.name, *to)
     }
 }
+
+/// To have a reference to it.
+static UNTAGGED_ID: RegionId = RegionId::UNTAGGED;
 
 impl Deref for Region {
     type Target = RegionId;
 
     #[inline]
     fn deref(&self) -> &RegionId {
-        match self.node.get() {
-            Some(node) => &node.id,
-            None => &self.resolve().id,
+        match self.id.get() {
+            Some(pinned) if pinned.holds() => &pinned.id,
+            _ => self.resolve(),
         }
     }
 }
@@ -138,42 +179,58 @@ impl fmt::Debug for Region {
 /// # Ok::<(), heapledger_core::NameError>(())
 /// ```
 pub struct OwnedRegion {
-    node: &'static Node,
+    name: &'static Name,
+    /// As long as the name has not been given another one.
+    id: RegionId,
+    /// Whether the name is the one that was asked for.
+    own: bool,
 }
 
 impl OwnedRegion {
-    /// Names a region. An unacceptable name is charged to `~other` and counted; when the table of names is full the
-    /// parent path is charged, then `~other`. Searches the table, and allocates when the name is new.
+    /// Names a region. An unacceptable name is charged to `~other` and counted; when the table of ids is full the
+    /// parent path is charged, then `~other`. Looks the name up, and allocates when it is new.
     pub fn new(name: impl AsRef<str>) -> OwnedRegion {
-        Self::of(if is_installed() { names::resolve(name.as_ref()) } else { UNTAGGED })
+        let asked = name.as_ref();
+        let Claim { name, id } = if is_installed() { claim(asked) } else { Claim::untagged() };
+        OwnedRegion { name, id, own: id.index() >= RESERVED && name.text == asked }
     }
 
     /// As [`new`](OwnedRegion::new), but an unacceptable name is an error, with or without an installed ledger.
     pub fn try_new(name: impl AsRef<str>) -> Result<OwnedRegion, NameError> {
-        names::validate(name.as_ref())?;
+        validate(name.as_ref())?;
         Ok(Self::new(name))
-    }
-
-    fn of(node: &'static Node) -> OwnedRegion {
-        node.acquire();
-        OwnedRegion { node }
     }
 
     /// Whether the region has the name it was asked for, rather than a parent's or `~other`.
     pub fn has_own_name(&self, name: &str) -> bool {
-        self.node.id.index() >= RESERVED && self.node.name == name
+        self.own && self.name.text == name
+    }
+
+    /// As [`Region::reassign_to`]. What `tenant/7` charged to `tenant`, because ids had run out, is not given away.
+    ///
+    /// # Errors
+    /// [`ReassignError`] says why nothing was done.
+    pub fn reassign_to(&self, to: &RegionId) -> Result<(), ReassignError> {
+        if !is_installed() {
+            return Err(ReassignError::NotInstalled);
+        }
+        if !self.own {
+            return Err(ReassignError::NotItsOwn);
+        }
+        reassign(self.name, *to)
     }
 }
 
 impl Clone for OwnedRegion {
     fn clone(&self) -> Self {
-        Self::of(self.node)
+        self.name.acquire();
+        OwnedRegion { name: self.name, id: **self, own: self.own }
     }
 }
 
 impl Drop for OwnedRegion {
     fn drop(&mut self) {
-        self.node.release();
+        self.name.release();
     }
 }
 
@@ -182,12 +239,12 @@ impl Deref for OwnedRegion {
 
     #[inline]
     fn deref(&self) -> &RegionId {
-        &self.node.id
+        if self.name.has_moved() { &self.name.pin().id } else { &self.id }
     }
 }
 
 impl fmt::Debug for OwnedRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedRegion").field("name", &self.node.name).field("id", &self.node.id).finish()
+        f.debug_struct("OwnedRegion").field("name", &self.name.text).field("id", &**self).finish()
     }
 }

@@ -10,6 +10,7 @@ mod failures;
 mod futures;
 mod guards;
 mod lanes;
+mod reassign;
 mod regions;
 mod totals;
 mod traits;

@@ -2,7 +2,8 @@
 //!
 //! `counters.rs` is compiled only with the allocator, so its three rules are repeated here: a word is written by one
 //! thread, with Release; blocks are counted before bytes; and a reader sums all freed words, fences, and then sums all
-//! allocated words.
+//! allocated words. The last model has the rule of `reassign_to` besides: what was counted under an id that stands for
+//! another region is joined with that region's after both passes.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -150,4 +151,71 @@ fn the_next_thread_of_a_slot_goes_on_from_its_values() {
         first.join().expect("counted");
     });
     assert!(TOOK_OVER.was());
+}
+
+/// As `counters::join_roots`, for an old id and the region that it stands for, once it does.
+fn read_joined(sets: &[[Words; 2]; 2], stands_for: &AtomicUsize) -> [[[u64; 2]; 2]; 2] {
+    let mut sums = [[[0; 2]; 2]; 2];
+    for side in [FREED, ALLOCATED] {
+        for of_thread in sets {
+            for (sum, words) in sums.iter_mut().zip(of_thread) {
+                for (total, pair) in sum.iter_mut().zip(&words.0) {
+                    total[side] += pair[side].load(Relaxed);
+                }
+            }
+        }
+        fence(Acquire);
+    }
+    if stands_for.load(Acquire) == 1 {
+        let old = core::mem::take(&mut sums[0]);
+        for (total, add) in sums[1].iter_mut().zip(old) {
+            total[ALLOCATED] += add[ALLOCATED];
+            total[FREED] += add[FREED];
+        }
+    }
+    sums
+}
+
+#[test]
+fn a_reader_sees_a_block_in_the_old_region_or_in_the_new_one_and_never_in_both() {
+    static IN_OLD: Seen = Seen::new();
+    static IN_NEW: Seen = Seen::new();
+    static GONE: Seen = Seen::new();
+    explore(3, || {
+        // By thread, then by id: the old one, and that of the region that gets its blocks.
+        let sets = Arc::new([[Words::new(), Words::new()], [Words::new(), Words::new()]]);
+        let stands_for = Arc::new(AtomicUsize::new(0));
+        let handed = Arc::new(AtomicUsize::new(0));
+        // A thread that has the old id current all the time.
+        let allocates = thread::spawn({
+            let (sets, handed) = (sets.clone(), handed.clone());
+            move || {
+                sets[0][0].count(ALLOCATED, N);
+                handed.store(1, Release);
+            }
+        });
+        // Another one reassigns, and frees the block: its page still names the old id.
+        let reassigns = thread::spawn({
+            let (sets, stands_for, handed) = (sets.clone(), stands_for.clone(), handed.clone());
+            move || {
+                stands_for.store(1, Release);
+                if handed.load(Acquire) == 1 {
+                    sets[1][0].count(FREED, N);
+                }
+            }
+        });
+        let live = read_joined(&sets, &stands_for)
+            .map(|sum| sum.map(|flow| flow[ALLOCATED].checked_sub(flow[FREED]).expect("live is never negative")));
+        let all: u64 = live.iter().map(|sum| sum[1]).sum();
+        assert!(all == 0 || all == N, "live is nothing or one block, not {all}");
+        IN_OLD.note(live[0][1] == N);
+        IN_NEW.note(live[1][1] == N);
+        allocates.join().expect("counted");
+        reassigns.join().expect("counted");
+        let [old, new] = read_joined(&sets, &stands_for);
+        assert_eq!(old, [[0; 2]; 2], "everything is the new region's in the end");
+        assert_eq!((new[0][ALLOCATED], new[1][ALLOCATED]), (1, N));
+        GONE.note(new[1][FREED] == N);
+    });
+    assert!(IN_OLD.was() && IN_NEW.was() && GONE.was());
 }
