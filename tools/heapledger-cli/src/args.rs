@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 
@@ -29,9 +30,15 @@ pub enum Command {
     /// Start a model server and print a statement of its memory after each of its stages
     #[command(long_about = DEMO_ABOUT)]
     Demo(DemoArgs),
+    /// Run a small program whose truth is known from arithmetic, and check each line of its statements
+    #[command(long_about = SCENARIO_ABOUT)]
+    Scenario(ScenarioArgs),
     /// The other end of the demo's pipe; not for people.
     #[command(hide = true)]
     Device,
+    /// One process of a scenario; not for people.
+    #[command(hide = true)]
+    Scene(SceneArgs),
 }
 
 const DEMO_ABOUT: &str = "Start a model server and print a statement of its memory after each of its stages.\n\n\
@@ -56,6 +63,34 @@ pub struct DemoArgs {
     /// Print one JSON object per stage, a line each, and nothing else on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+const SCENARIO_ABOUT: &str = "Run a small program whose truth is known from arithmetic, and check each line of its statements.\n\n\
+    The program runs in a process of its own, with the settings of jemalloc that it needs; what the environment says of them is \
+    left out. Each check has the truth that the sequence of allocations and jemalloc's size classes give, and what the statement \
+    says. It fails if one of them does not hold.";
+
+/// The arguments of `scenario`.
+#[derive(Args, Debug)]
+pub struct ScenarioArgs {
+    /// Which one
+    #[arg(value_name = "NAME", required_unless_present = "list", value_parser = PossibleValuesParser::new(crate::scenarios::names()))]
+    pub name: Option<String>,
+    /// Print the names, each with what it shows
+    #[arg(long, conflicts_with = "name")]
+    pub list: bool,
+    /// Print one JSON object with the checks, and nothing else on stdout; with --list an array of the names
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The arguments of the process of a scenario.
+#[derive(Args, Debug)]
+pub struct SceneArgs {
+    /// Which scenario.
+    pub name: String,
+    /// Which of its processes.
+    pub run: usize,
 }
 
 /// Enough to run for minutes; more only takes longer.

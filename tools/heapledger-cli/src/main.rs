@@ -5,7 +5,9 @@
 mod args;
 mod demo;
 mod output;
+mod scenarios;
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -19,22 +21,24 @@ static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
 fn main() -> ExitCode {
     let started = Instant::now();
     let code = match Cli::parse().command {
-        Command::Demo(args) => finish(demo::run(&args, started)),
+        Command::Demo(args) => finish(demo::run(&args, started), |error| error.is_quiet(), |error| error.exit_code()),
+        Command::Scenario(args) => finish(scenarios::run(&args), |error| error.is_quiet(), |error| error.exit_code()),
         Command::Device => demo::device::process::run(),
+        Command::Scene(args) => scenarios::process::program(&args.name, args.run),
     };
     // Every code used here is below 256; anything else is a failure like any other.
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
 /// Says what went wrong, if it is worth saying, and gives the exit code.
-fn finish(result: Result<(), demo::error::DemoError>) -> i32 {
-    match result {
-        Ok(()) => 0,
-        Err(error) => {
-            if !error.is_quiet() {
+fn finish<E: Display>(result: Result<(), E>, is_quiet: impl Fn(&E) -> bool, exit_code: impl Fn(&E) -> i32) -> i32 {
+    result.map_or_else(
+        |error| {
+            if !is_quiet(&error) {
                 output::complain(&error);
             }
-            error.exit_code()
-        }
-    }
+            exit_code(&error)
+        },
+        |()| 0,
+    )
 }

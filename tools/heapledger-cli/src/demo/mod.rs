@@ -7,14 +7,16 @@
 mod cleanup;
 pub mod device;
 pub mod error;
-mod kv_cache;
+pub mod kv_cache;
 pub mod model_file;
 mod progress;
-mod random;
+pub mod random;
 mod requests;
-mod room;
+pub mod room;
 mod stages;
 mod tokenizer;
+
+pub use cleanup::SIGNAL_EXIT_BASE;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

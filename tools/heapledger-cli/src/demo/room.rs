@@ -57,11 +57,15 @@ pub fn check_disk(folder: &Path, needs_bytes: u64) -> Result<(), RoomError> {
 
 /// Checks that `needs_bytes` of memory can be had. Where /proc/meminfo is not readable nothing is known, and nothing refused.
 pub fn check_memory(needs_bytes: u64) -> Result<(), RoomError> {
-    let free_bytes = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_bytes(&text));
-    match free_bytes {
+    match available_memory() {
         Some(free_bytes) if free_bytes < needs_bytes => Err(RoomError::Memory { needs_bytes, free_bytes }),
         _ => Ok(()),
     }
+}
+
+/// Memory that can be had, in bytes; `None` where /proc/meminfo does not tell.
+pub fn available_memory() -> Option<u64> {
+    std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_bytes(&text))
 }
 
 /// `MemAvailable` plus `SwapFree`, in bytes, from the text of /proc/meminfo (which gives kB).

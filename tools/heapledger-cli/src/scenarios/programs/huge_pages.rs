@@ -1,0 +1,88 @@
+//! j: huge pages bring in more than was touched, and reach over the ends of blocks.
+
+use heapledger::{Figure, LineId, Region};
+
+use crate::scenarios::scene::{MIB, PAGE, Report, Row, Scene, SceneError, part, resident, rise};
+use crate::scenarios::{Run, Scenario};
+
+static A: Region = Region::new("A");
+
+const BLOCKS: usize = 16;
+const BYTES: usize = 4 * MIB;
+
+/// Two bytes each of 16 blocks, with huge pages and without.
+pub const J: Scenario = Scenario {
+    name: "j",
+    shows: "huge pages: two bytes written bring in 2 MiB each",
+    story: &[
+        "16 blocks of 4 MiB are allocated; of each the first byte and the one in the middle are written.",
+        "Without huge pages that is a page for each byte.",
+        "With thp:always the kernel may give 2 MiB for a byte, over the ends of blocks and extents.",
+    ],
+    runs: &[
+        Run { title: "huge pages refused", settings: "thp:never", program: without },
+        Run { title: "huge pages asked for", settings: "thp:always", program: with },
+    ],
+    peak_bytes: 256 * MIB as u64,
+};
+
+/// The scene so far, the blocks, and statements before and after they are written.
+fn written() -> Result<(Scene, Vec<Vec<u8>>, [heapledger::Statement; 2]), SceneError> {
+    let mut scene = Scene::new(&[
+        Row::Region("A"),
+        Row::UntouchedOf("A"),
+        Row::Line(LineId::LargePads),
+        Row::Line(LineId::Dirty),
+        Row::Line(LineId::RetainedResident),
+    ]);
+    scene.take("warm")?;
+    let start = scene.take("start")?;
+    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(BLOCKS);
+    blocks.extend((0..BLOCKS).map(|_| A.scope(|| vec![0; BYTES])));
+    for block in &mut blocks {
+        block[0] = 1;
+        block[BYTES / 2] = 1;
+    }
+    let written = scene.take("written")?;
+    scene.exactly(
+        "A in use and untouched",
+        BLOCKS * BYTES,
+        resident(&written, "A") + part(&written, LineId::Untouched, "A"),
+        "every byte of a block is one or the other",
+    );
+    Ok((scene, blocks, [start, written]))
+}
+
+fn without() -> Result<Report, SceneError> {
+    let (mut scene, blocks, [start, written]) = written()?;
+    scene.exactly(
+        "A in use, and pads",
+        BLOCKS * 2 * PAGE,
+        resident(&written, "A") + rise(&start, &written, LineId::LargePads),
+        "a page for each byte written",
+    );
+    let retained = written.figure(LineId::RetainedResident);
+    scene.exactly("retained, yet resident", 0, retained, "only huge pages reach over the ends of extents");
+    drop(blocks);
+    Ok(scene.finish())
+}
+
+fn with() -> Result<Report, SceneError> {
+    let (mut scene, blocks, [start, written]) = written()?;
+    let lines = [LineId::LargePads, LineId::Dirty, LineId::Muzzy, LineId::RetainedResident];
+    let rises = lines.into_iter().map(|line| rise(&start, &written, line)).sum::<Figure>();
+    let all = resident(&written, "A") + rises;
+    scene.at_least(
+        "A in use, pads, dirty and retained",
+        BLOCKS * 2 * PAGE,
+        all,
+        "a page for each byte written at the least",
+    );
+    scene.at_most("A in use", BLOCKS * BYTES, resident(&written, "A"), "no more than its blocks are");
+    let huge = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let huge =
+        huge.lines().find_map(|line| line.strip_prefix("AnonHugePages:")).unwrap_or(" not told").trim().to_owned();
+    scene.note(format!("the kernel counts in huge pages: {huge}; how many it gives is its own affair"));
+    drop(blocks);
+    Ok(scene.finish())
+}
