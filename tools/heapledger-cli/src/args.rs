@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use thiserror::Error;
 
 use crate::demo::model_file::shape::MIN_MODEL_BYTES;
@@ -72,12 +72,13 @@ const SCENARIO_ABOUT: &str = "Run a small program whose truth is known from arit
 
 /// The arguments of `scenario`.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("which").required(true).args(["name", "list"]))]
 pub struct ScenarioArgs {
     /// Which one
-    #[arg(value_name = "NAME", required_unless_present = "list", value_parser = PossibleValuesParser::new(crate::scenarios::names()))]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(crate::scenarios::names()))]
     pub name: Option<String>,
     /// Print the names, each with what it shows
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     pub list: bool,
     /// Print one JSON object with the checks, and nothing else on stdout; with --list an array of the names
     #[arg(long)]

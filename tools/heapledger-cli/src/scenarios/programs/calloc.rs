@@ -27,8 +27,11 @@ pub const L: Scenario = Scenario {
     peak_bytes: 300 * MIB as u64,
 };
 
+/// What both processes begin with.
+type Begun = (Scene, Vec<Vec<u8>>, [Statement; 2]);
+
 /// The scene so far, B's blocks, and statements with A's blocks freed and with B's allocated.
-fn over_dirty(blocks: usize, bytes: usize) -> Result<(Scene, Vec<Vec<u8>>, [Statement; 2]), SceneError> {
+fn over_dirty(blocks: usize, bytes: usize) -> Result<Begun, SceneError> {
     let mut scene = Scene::new(&[
         Row::Region("A"),
         Row::DirtyOf("A"),

@@ -26,8 +26,11 @@ pub const J: Scenario = Scenario {
     peak_bytes: 256 * MIB as u64,
 };
 
+/// What both processes begin with.
+type Begun = (Scene, Vec<Vec<u8>>, [heapledger::Statement; 2]);
+
 /// The scene so far, the blocks, and statements before and after they are written.
-fn written() -> Result<(Scene, Vec<Vec<u8>>, [heapledger::Statement; 2]), SceneError> {
+fn written() -> Result<Begun, SceneError> {
     let mut scene = Scene::new(&[
         Row::Region("A"),
         Row::UntouchedOf("A"),
