@@ -2,13 +2,9 @@
 
 mod support;
 
-use std::sync::Mutex;
-
+use heapledger_tests::lanes;
 use serde_json::Value;
 use support::{Place, text};
-
-/// At most one scenario of more than a GiB at a time; the others fit beside each other on any machine that builds this.
-static BIG: Mutex<()> = Mutex::new(());
 
 /// Names, and what each needs at most.
 fn listed() -> Vec<(String, u64)> {
@@ -22,7 +18,7 @@ fn listed() -> Vec<(String, u64)> {
 /// Runs one and judges each check again, from the numbers alone.
 fn holds(name: &str) {
     let peak_bytes = listed().into_iter().find(|(listed, _)| listed == name).expect("it is listed").1;
-    let _alone = (peak_bytes > 1 << 30).then(|| BIG.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let _room = lanes::memory(peak_bytes);
     let output = Place::new().run(&["scenario", name, "--json"]);
     let stdout = text(&output.stdout);
     let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));

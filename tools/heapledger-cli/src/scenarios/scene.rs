@@ -241,6 +241,16 @@ pub fn rise(before: &Statement, after: &Statement, id: LineId) -> Figure {
     after.figure(id) - before.figure(id)
 }
 
+/// Where in its first page a block begins. jemalloc lets large blocks begin anywhere in it, in steps of 64 B.
+pub fn offset_in_page(block: &[u8]) -> usize {
+    block.as_ptr().addr() % PAGE
+}
+
+/// Bytes of all pages that a block lies on.
+pub fn bytes_of_pages(block: &[u8]) -> usize {
+    (offset_in_page(block) + block.len()).next_multiple_of(PAGE)
+}
+
 /// By how much anonymous RSS rose, less what keeps books of it: the ledger's tables, which have a word for each page,
 /// jemalloc's records of extents, and the statement's buffers.
 pub fn rise_without_books(before: &Statement, after: &Statement) -> Figure {

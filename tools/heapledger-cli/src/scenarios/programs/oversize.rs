@@ -4,7 +4,7 @@ use heapledger::{Figure, LineId, Region};
 
 use super::sizes::LARGE_PAD;
 use crate::scenarios::scene::{
-    MIB, Report, Row, STATEMENT, Scene, SceneError, part, resident, rise, rise_without_books,
+    MIB, Report, Row, STATEMENT, Scene, SceneError, bytes_of_pages, part, resident, rise, rise_without_books,
 };
 use crate::scenarios::{Run, Scenario};
 
@@ -30,8 +30,8 @@ pub const I: Scenario = Scenario {
     peak_bytes: 256 * MIB as u64,
 };
 
-/// The scene so far, and statements with the blocks in use and with the blocks freed.
-fn freed() -> Result<(Scene, [heapledger::Statement; 2]), SceneError> {
+/// The scene so far, the bytes of all pages that the blocks lay on, and statements with them in use and freed.
+fn freed() -> Result<(Scene, usize, [heapledger::Statement; 2]), SceneError> {
     let mut scene = Scene::new(&[Row::Region("A"), Row::DirtyOf("A"), Row::Line(LineId::LargePads)]);
     scene.take("warm")?;
     let start = scene.take("start")?;
@@ -46,34 +46,33 @@ fn freed() -> Result<(Scene, [heapledger::Statement; 2]), SceneError> {
         rise(&start, &loaded, LineId::LargePads),
         "at most a page for each block",
     );
+    let touched = blocks.iter().map(|block: &Vec<u8>| bytes_of_pages(block)).sum();
     drop(blocks);
     let freed = scene.take("freed")?;
     scene.exactly("A in use, when freed", 0, resident(&freed, "A"), "all is freed");
-    Ok((scene, [loaded, freed]))
+    Ok((scene, touched, [loaded, freed]))
 }
 
 fn off() -> Result<Report, SceneError> {
-    let (mut scene, [loaded, freed]) = freed()?;
+    let (mut scene, touched, [loaded, freed]) = freed()?;
     scene.exactly("dirty that was A's", 0, part(&freed, LineId::Dirty, "A"), "their arena has a decay time of 0");
-    let pads = Figure::Exact(0) - rise(&loaded, &freed, LineId::LargePads);
     scene.about(
-        "fall of RSS without books less pads",
-        BLOCKS * BYTES,
+        "fall of RSS without books",
+        touched,
         STATEMENT,
-        Figure::Exact(0) - rise_without_books(&loaded, &freed) - pads,
-        "all blocks, at once",
+        Figure::Exact(0) - rise_without_books(&loaded, &freed),
+        "the pages that the blocks lay on, at once",
     );
     Ok(scene.finish())
 }
 
 fn on() -> Result<Report, SceneError> {
-    let (mut scene, [loaded, freed]) = freed()?;
-    let pads = Figure::Exact(0) - rise(&loaded, &freed, LineId::LargePads);
+    let (mut scene, touched, [loaded, freed]) = freed()?;
     scene.exactly(
-        "dirty that was A's, less pads",
-        BLOCKS * BYTES,
-        part(&freed, LineId::Dirty, "A") - pads,
-        "all of the blocks' pages wait for the decay time",
+        "dirty that was A's",
+        touched,
+        part(&freed, LineId::Dirty, "A"),
+        "the pages that the blocks lay on wait for the decay time",
     );
     scene.about(
         "change of RSS without books by the frees",
