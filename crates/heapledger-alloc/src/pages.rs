@@ -9,7 +9,7 @@ use heapledger_core::{MAX_REGIONS, region_root};
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
 use crate::protocol;
-use crate::rows::entries;
+use crate::rows::{entries, prefetch};
 use crate::words::Word;
 
 const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
@@ -188,6 +188,16 @@ impl PageWord {
         if slots.still_hold() { owner } else { None }
     }
 
+    /// Asks the processor for the owners of a mixed page's slots, for who reads them soon: they lie elsewhere in memory.
+    #[inline]
+    pub fn fetch_ahead(self) {
+        if let Some((class, row)) = self.word.row()
+            && self.word.is_mixed()
+        {
+            prefetch(class, row);
+        }
+    }
+
     /// The owners of the slots of a mixed page of `class`; `None` if the page is not mixed, or not of that class.
     ///
     /// Looks the page's row up once. Reading a slot is then one load, and whoever has read all that it wants asks
@@ -218,6 +228,18 @@ impl SlotOwners {
     pub fn owner(self, slot: usize) -> Option<usize> {
         // Relaxed: `still_hold` fences.
         index_of(self.entries.get(slot)?.load(Relaxed)).filter(|index| *index < MAX_REGIONS)
+    }
+
+    /// Writes for each block of the page, one after the other, one more than what [`owner`](SlotOwners::owner) says, and 0
+    /// for `None`.
+    #[inline]
+    pub fn write_tags(self, out: &mut [u16]) {
+        let (known, unknown) = out.split_at_mut(out.len().min(self.entries.len()));
+        for (tag, entry) in known.iter_mut().zip(self.entries) {
+            let read = entry.load(Relaxed);
+            *tag = if usize::from(read) <= MAX_REGIONS { read } else { 0 };
+        }
+        unknown.fill(0);
     }
 
     /// Whether the page is still what it was when its word was read. If it is not, the row may have been given to another

@@ -67,6 +67,24 @@ pub(crate) fn entries(class: usize, row: Row) -> &'static [AtomicU16] {
     unsafe { core::slice::from_raw_parts(row.0 as *const AtomicU16, count) }
 }
 
+/// Hints that the entries of a row are read soon.
+#[inline]
+pub(crate) fn prefetch(class: usize, row: Row) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const LINE_BYTES: usize = 64;
+        let mut line = 0;
+        while line <= slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() {
+            // SAFETY: a hint never faults, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>((row.0 + line) as *const i8) };
+            line += LINE_BYTES;
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (class, row);
+}
+
 fn carve(bytes: usize) -> Option<Row> {
     let mut seen = BUMP.load(Relaxed);
     loop {

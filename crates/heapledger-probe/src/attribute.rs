@@ -11,6 +11,7 @@ mod checks;
 mod pins;
 mod runs;
 mod slab;
+mod slots;
 mod sweep;
 mod tally;
 mod walk;
@@ -28,4 +29,4 @@ pub use walk::{
     ArenaSums, ClassPages, FreeExtents, Heap, KernelPages, LargePages, Moved, Outside, Place, RegionPages, SlabPages,
     SmallPages, Unattributed, Walk,
 };
-pub use world::{Bitmap, Classes, Extent, ExtentState, Gap, GapKind, Owners, PageKind, PageOwner, Run, World};
+pub use world::{Bitmap, Classes, Extent, ExtentState, Gap, GapKind, Owners, PageKind, PageOwner, Run, Starts, World};

@@ -5,7 +5,7 @@ mod convert;
 use std::sync::Mutex;
 
 use heapledger_alloc::{PageWord, page_word};
-use heapledger_probe::attribute::{Owners, PageOwner};
+use heapledger_probe::attribute::{Owners, PageOwner, Starts};
 use heapledger_probe::{ReadError, Walker};
 use heapledger_statement::{Reading, WalkReading};
 
@@ -61,10 +61,12 @@ struct OwnerMap;
 impl Owners for OwnerMap {
     type Page = PageWord;
 
+    #[inline]
     fn page(&self, address: usize) -> PageWord {
         page_word(address)
     }
 
+    #[inline]
     fn start_owner(&self, page: PageWord) -> PageOwner {
         if page.is_mixed() { PageOwner::Mixed } else { page.start_owner().map_or(PageOwner::Nobody, PageOwner::Region) }
     }
@@ -79,5 +81,21 @@ impl Owners for OwnerMap {
 
     fn slot_owner(&self, page: PageWord, class: usize, offset: usize) -> Option<usize> {
         page.slot_owner(class, offset)
+    }
+
+    #[inline]
+    fn slot_owners(&self, page: PageWord, starts: Starts, out: &mut [u16]) -> bool {
+        let Some(owners) = page.slot_owners(starts.class) else {
+            // Blocks of another class have left it, and of this one none was charged yet.
+            out.fill(0);
+            return true;
+        };
+        owners.write_tags(out);
+        owners.still_hold()
+    }
+
+    #[inline]
+    fn fetch_ahead(&self, page: PageWord) {
+        page.fetch_ahead();
     }
 }

@@ -71,7 +71,7 @@ fn table(sources: &Path) -> Result<String> {
         "//! Written by `cargo run -p jemalloc-layouts -- --write`; do not edit.\n\n\
          use super::Layout;\n\n\
          /// Every layout that the jemalloc of this workspace can be built with on 64-bit Linux.\n\
-         pub(crate) static LAYOUTS: &[Layout] = &[\n",
+         pub(crate) const LAYOUTS: &[Layout] = &[\n",
     );
     for address_bits in ADDRESS_BITS {
         for debug in [false, true] {

@@ -16,11 +16,11 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// A slab with so many free slots, in which this region has so many and nobody else has any.
+    /// Slabs with free slots, so many in all, in which this region has so many and nobody else has any.
     #[inline]
-    pub(super) fn alone(&mut self, slots: u64, free_slots: u64, free_resident: Residency) {
+    pub(super) fn alone(&mut self, slabs: u64, slots: u64, free_slots: u64, free_resident: Residency) {
         if slots > 0 && free_slots > 0 {
-            self.slabs += 1;
+            self.slabs += slabs as u32;
             self.slots += slots;
             self.free_resident += free_resident;
         }

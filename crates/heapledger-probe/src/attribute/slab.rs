@@ -1,21 +1,21 @@
 //! One slab: which slots are allocated, whose they are, and what of them is resident.
 
 use super::runs::{Runs, resident_as};
-use super::tally::Tallied;
-use super::{Bitmap, CLASSES, Classes, Extent, Owners, PageKind, PageOwner, Sheet, World};
+use super::slots::{NONE, region_of};
+use super::{Bitmap, CLASSES, Classes, Extent, Owners, PageKind, PageOwner, RegionPages, Sheet, World};
 use crate::read::Residency;
 
 /// Most pages of a slab; more are refused when a walk is prepared.
 pub(crate) const SLAB_PAGES_MAX: usize = 64;
 
 /// A slab and the numbers of its class.
-#[derive(Copy, Clone)]
-struct Slab {
-    start: usize,
-    end: usize,
-    class: usize,
-    slot_bytes: usize,
-    slots: usize,
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Slab {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) class: usize,
+    pub(super) slot_bytes: usize,
+    pub(super) slots: usize,
 }
 
 impl Slab {
@@ -56,6 +56,20 @@ impl Slab {
             PageOwner::Mixed => None,
         }
     }
+}
+
+/// Slabs of one class and one owner, all of whose pages are in one state, one after the other.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Alike {
+    /// The first.
+    slab: Slab,
+    row: usize,
+    kind: Option<PageKind>,
+    slabs: u64,
+    /// Those with free slots.
+    pinned: u64,
+    /// Free slots of all of them.
+    free: u64,
 }
 
 /// A bit per page of a slab: which are resident surely, and which perhaps.
@@ -100,16 +114,6 @@ impl Present {
     }
 }
 
-/// What is known of a slab's pages.
-#[derive(Copy, Clone)]
-struct Pages {
-    page_bytes: usize,
-    /// The kind of all of them, if it is one.
-    uniform: Option<Option<PageKind>>,
-    /// Else which of them are there.
-    present: Present,
-}
-
 /// So many ones from the lowest bit on.
 fn low_bits(count: usize) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
@@ -128,128 +132,188 @@ impl Sheet<'_> {
             return self.pure_slab(slab, usize::from(extent.free_slots), owner, kind);
         }
         let bitmap = match extent.free_slots {
-            0 => None,
+            0 => Bitmap::default(),
             _ => match world.bitmap(extent) {
-                Some(bitmap) => Some(bitmap),
+                Some(bitmap) => bitmap,
                 None => return self.moved(runs, extent.start, extent.end),
             },
         };
-        let present = if uniform.is_some() { Present::default() } else { Present::of(runs, slab, page_bytes) };
-        self.mixed_slab(owners, slab, bitmap.as_ref(), Pages { page_bytes, uniform, present });
+        if !self.tags.read(owners, slab, page_bytes) {
+            return self.moved(runs, extent.start, extent.end);
+        }
+        let free = self.tags.take_free(&bitmap) as u64;
+        match uniform {
+            Some(kind) => self.mixed_slab(slab, free, kind),
+            None => {
+                let present = Present::of(runs, slab, page_bytes);
+                self.mixed_slab_by_page(slab, free, present, page_bytes);
+            }
+        }
     }
 
-    /// All slots are one region's, and all pages are in the same state: numbers suffice.
+    /// All slots are one region's, and all pages are in the same state: numbers suffice, and slabs that are alike are
+    /// added up together.
     #[inline]
     fn pure_slab(&mut self, slab: Slab, free: usize, owner: Option<usize>, kind: Option<PageKind>) {
-        let allocated = (slab.slots - free) as u64;
-        let free = free as u64;
-        let slot_bytes = slab.slot_bytes as u64;
-        let free_resident = resident_as(kind, free * slot_bytes + slab.rest_bytes());
-        self.slab_sums(slab, (allocated, free), resident_as(kind, (slab.end - slab.start) as u64), free_resident);
-        let Some(row) = self.row(owner) else { return };
-        if let Some(small) = row.small.get_mut(slab.class) {
-            small.allocated_slots += allocated;
-            small.allocated_resident += resident_as(kind, allocated * slot_bytes);
-            small.pins.alone(allocated, free, free_resident);
+        let row = self.index(owner);
+        let alike = self.alike;
+        // A slab without allocated slots is pinned by nobody; jemalloc has none, unless it is about to give it back.
+        if alike.row != row || alike.kind != kind || alike.slab.class != slab.class || free == slab.slots {
+            self.add_alike();
+            self.alike = Alike { slab, row, kind, ..Alike::default() };
         }
-        if allocated > 0 {
-            row.free_pinned_alone += free_resident;
+        self.alike.slabs += 1;
+        self.alike.pinned += u64::from(free > 0);
+        self.alike.free += free as u64;
+        if free == slab.slots {
+            self.add_alike();
         }
     }
 
-    fn slab_sums(&mut self, slab: Slab, (allocated, free): (u64, u64), resident: Residency, free_resident: Residency) {
-        self.totals.slabs.bytes += (slab.end - slab.start) as u64;
+    /// Adds up the slabs that were counted as alike.
+    pub(super) fn add_alike(&mut self) {
+        let Alike { slab, row, kind, slabs, pinned, free } = std::mem::take(&mut self.alike);
+        if slabs == 0 {
+            return;
+        }
+        let slot_bytes = slab.slot_bytes as u64;
+        let allocated = slabs * slab.slots as u64 - free;
+        let free_resident = resident_as(kind, free * slot_bytes + slabs * slab.rest_bytes());
+        let resident = resident_as(kind, slabs * (slab.end - slab.start) as u64);
+        self.slab_sums(slab, slabs, (allocated, free), resident, free_resident);
+        small(self.regions, row, slab.class, allocated, resident_as(kind, allocated * slot_bytes));
+        if let Some(region) = self.regions.get_mut(row).filter(|_| allocated > 0) {
+            region.free_pinned_alone += free_resident;
+            if let Some(small) = region.small.get_mut(slab.class) {
+                let slots = pinned * slab.slots as u64 - free;
+                let free_resident = resident_as(kind, free * slot_bytes + pinned * slab.rest_bytes());
+                small.pins.alone(pinned, slots, free, free_resident);
+            }
+        }
+    }
+
+    fn slab_sums(
+        &mut self,
+        slab: Slab,
+        slabs: u64,
+        (allocated, free): (u64, u64),
+        resident: Residency,
+        free_resident: Residency,
+    ) {
+        self.totals.slabs.bytes += slabs * (slab.end - slab.start) as u64;
         self.totals.slabs.resident += resident;
         self.totals.slabs.free_resident += free_resident;
         if let Some(class) = self.classes.get_mut(slab.class) {
-            class.slabs += 1;
+            class.slabs += slabs;
             class.allocated_slots += allocated;
             class.free_slots += free;
             class.free_resident += free_resident;
         }
     }
 
-    /// Slot by slot. Without a bitmap all slots are allocated; pages that are all of one `kind` need not be looked at.
-    fn mixed_slab<O: Owners>(&mut self, owners: &O, slab: Slab, bitmap: Option<&Bitmap>, pages: Pages) {
-        let page_bytes = pages.page_bytes;
-        // Pages are powers of two; a division for each slot would take half of the time.
-        let (page_shift, page_mask) = (page_bytes.trailing_zeros(), page_bytes - 1);
+    /// Slots are of several regions, and all pages are in the same state.
+    fn mixed_slab(&mut self, slab: Slab, free: u64, kind: Option<PageKind>) {
+        let slot_bytes = slab.slot_bytes as u64;
         self.tally.clear();
-        let mut free = (0, Residency::default());
-        let mut page: Option<(usize, O::Page, PageOwner)> = None;
-        let slot_bytes = slab.slot_bytes;
-        for slot in 0..slab.slots {
-            let from = slot * slot_bytes;
-            let resident = || match pages.uniform {
-                Some(kind) => resident_as(kind, slot_bytes as u64),
-                None => pages.present.resident(from, from + slot_bytes, page_bytes),
-            };
-            if bitmap.is_some_and(|bitmap| bitmap[slot / 64 % bitmap.len()] >> (slot % 64) & 1 != 0) {
-                free.0 += 1;
-                free.1 += resident();
-                continue;
-            }
-            let (number, offset) = (from >> page_shift, from & page_mask);
-            let (_, word, owner) = match page {
-                Some(known @ (same, ..)) if same == number => known,
-                _ => {
-                    let word = owners.page(slab.start + from);
-                    *page.insert((number, word, owners.start_owner(word)))
-                }
-            };
-            let owner = match owner {
-                PageOwner::Region(region) => Some(region),
-                PageOwner::Nobody => None,
-                PageOwner::Mixed => owners.slot_owner(word, slab.class, offset),
-            };
-            let row = self.index(owner);
-            match self.tally.of(row) {
-                Some(tallied) => {
-                    tallied.slots += 1;
-                    tallied.resident += resident();
-                }
-                None => self.small(row, slab.class, 1, resident()),
+        for tag in self.tags.all() {
+            if !self.tally.add(*tag) && *tag != NONE {
+                let row = row_of(self.regions, *tag);
+                small(self.regions, row, slab.class, 1, resident_as(kind, slot_bytes));
             }
         }
-        let whole = slab.end - slab.start;
-        let (all, rest) = match pages.uniform {
-            Some(kind) => (resident_as(kind, whole as u64), resident_as(kind, slab.rest_bytes())),
-            None => {
-                let used = slab.slots * slot_bytes;
-                (pages.present.resident(0, whole, page_bytes), pages.present.resident(used, whole, page_bytes))
+        let free_resident = resident_as(kind, free * slot_bytes + slab.rest_bytes());
+        let all = resident_as(kind, (slab.end - slab.start) as u64);
+        self.slab_sums(slab, 1, (slab.slots as u64 - free, free), all, free_resident);
+        self.charge(slab.class, (free, free_resident), |slots, _| resident_as(kind, slots * slot_bytes));
+    }
+
+    /// The same where some pages are there and some are not.
+    fn mixed_slab_by_page(&mut self, slab: Slab, free: u64, present: Present, page_bytes: usize) {
+        let slot_bytes = slab.slot_bytes;
+        let mut allocated = Residency::default();
+        self.tally.clear();
+        for (slot, tag) in self.tags.all().iter().enumerate().filter(|(_, tag)| **tag != NONE) {
+            let resident = present.resident(slot * slot_bytes, (slot + 1) * slot_bytes, page_bytes);
+            allocated += resident;
+            if !self.tally.add_resident(*tag, resident) {
+                let row = row_of(self.regions, *tag);
+                small(self.regions, row, slab.class, 1, resident);
             }
+        }
+        // Whatever is not allocated is free: slots, and the rest behind them.
+        let all = present.resident(0, slab.end - slab.start, page_bytes);
+        let free_resident = Residency {
+            at_least_bytes: all.at_least_bytes - allocated.at_least_bytes,
+            at_most_bytes: all.at_most_bytes - allocated.at_most_bytes,
         };
-        free.1 += rest;
-        self.slab_sums(slab, (slab.slots as u64 - free.0, free.0), all, free.1);
-        self.charge(slab.class, free);
+        self.slab_sums(slab, 1, (slab.slots as u64 - free, free), all, free_resident);
+        self.charge(slab.class, (free, free_resident), |_, resident| resident);
     }
 
     /// What was tallied of a slab goes to the regions, and its free slots to who has allocated ones.
-    fn charge(&mut self, class: usize, (free_slots, free_resident): (u64, Residency)) {
-        let count = self.tally.owners().len();
-        if count > 1 {
+    fn charge(
+        &mut self,
+        class: usize,
+        (free, free_resident): (u64, Residency),
+        resident: impl Fn(u64, Residency) -> Residency,
+    ) {
+        let nobody = self.regions.len().wrapping_sub(1);
+        let mut rows = 0;
+        let mut nobodys = false;
+        let mut places = self.tally.places();
+        while places != 0 {
+            let place = places.trailing_zeros();
+            let (tag, slots, of_slots) = self.tally.at(place);
+            if tag == NONE {
+                places &= places - 1;
+                continue;
+            }
+            let row = row_of(self.regions, tag);
+            small(self.regions, row, class, slots, resident(slots, of_slots));
+            // Tags of nobody and of regions that are newer than the walk are one row.
+            rows += u32::from(row != nobody || !nobodys);
+            nobodys |= row == nobody;
+            places &= places - 1;
+        }
+        if rows > 1 {
             self.totals.slabs.free_shared_resident += free_resident;
         }
-        for at in 0..count {
-            let Some(Tallied { row, slots, resident }) = self.tally.owners().get(at).copied() else { return };
-            self.small(row, class, slots, resident);
+        if free == 0 && free_resident == Residency::default() {
+            return;
+        }
+        let mut places = self.tally.places();
+        let mut done = false;
+        while places != 0 {
+            let (tag, slots, _) = self.tally.at(places.trailing_zeros());
+            places &= places - 1;
+            let row = row_of(self.regions, tag);
+            if tag == NONE || row == nobody && std::mem::replace(&mut done, true) {
+                continue;
+            }
             let Some(region) = self.regions.get_mut(row) else { continue };
             let pins = region.small.get_mut(class).map(|small| &mut small.pins);
-            if count == 1 {
+            if rows == 1 {
                 region.free_pinned_alone += free_resident;
-                pins.into_iter().for_each(|pins| pins.alone(slots, free_slots, free_resident));
+                pins.into_iter().for_each(|pins| pins.alone(1, slots, free, free_resident));
             } else {
                 region.free_pinned_shared += free_resident;
-                pins.into_iter().for_each(|pins| pins.shared(free_slots));
+                pins.into_iter().for_each(|pins| pins.shared(free));
             }
         }
     }
+}
 
-    fn small(&mut self, row: usize, class: usize, slots: u64, resident: Residency) {
-        if let Some(small) = self.regions.get_mut(row).and_then(|row| row.small.get_mut(class)) {
-            small.allocated_slots += slots;
-            small.allocated_resident += resident;
-        }
+/// The row of a tag's region.
+#[inline]
+fn row_of(regions: &[RegionPages], tag: u16) -> usize {
+    let nobody = regions.len().wrapping_sub(1);
+    region_of(tag).map_or(nobody, |region| region.min(nobody))
+}
+
+fn small(regions: &mut [RegionPages], row: usize, class: usize, slots: u64, resident: Residency) {
+    if let Some(small) = regions.get_mut(row).and_then(|row| row.small.get_mut(class)) {
+        small.allocated_slots += slots;
+        small.allocated_resident += resident;
     }
 }
 

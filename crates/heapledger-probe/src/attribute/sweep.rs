@@ -1,6 +1,8 @@
 //! Runs × extents × owners → bytes per line, over one stretch of addresses after the other.
 
 use super::runs::Runs;
+use super::slab::Alike;
+use super::slots::Tags;
 use super::tally::Tally;
 use super::{
     ClassPages, Extent, ExtentState, FreeExtents, Gap, GapKind, LargePages, Moved, Owners, PageKind, PageOwner,
@@ -55,6 +57,50 @@ pub struct Sheet<'a> {
     /// The rest.
     pub totals: &'a mut Totals,
     pub(super) tally: Tally,
+    pub(super) tags: Tags,
+    pub(super) alike: Alike,
+}
+
+/// Pages of slabs whose owners are fetched before they are looked at: rows of owners lie apart in memory, and one is
+/// waited for longer than it takes to count what it says.
+const AHEAD: usize = 32;
+
+/// The extents that come, of which what is needed was asked for.
+struct Ahead<'a> {
+    rest: &'a [Extent],
+    /// Pages of slabs between what is looked at and what was asked for.
+    pages: usize,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(extents: &'a [Extent]) -> Self {
+        Self { rest: extents, pages: 0 }
+    }
+
+    /// Asks for what comes, before `extent` is looked at.
+    #[inline]
+    fn keep(&mut self, world: &impl World, owners: &impl Owners, extent: &Extent) {
+        let page_bytes = world.classes().page_bytes;
+        // PERF: a shift; pages are powers of two, and a division for each slab takes a tenth of the whole.
+        let shift = page_bytes.trailing_zeros();
+        let pages = |extent: &Extent| if extent.slab { (extent.end - extent.start) >> shift } else { 0 };
+        while self.pages < AHEAD
+            && let Some((next, behind)) = self.rest.split_first()
+        {
+            self.rest = behind;
+            self.pages += pages(next);
+            if next.slab {
+                world.fetch_ahead(next);
+                let mut page = next.start;
+                while page < next.end {
+                    owners.fetch_ahead(owners.page(page));
+                    page += page_bytes;
+                }
+            }
+        }
+        // All that was asked for is counted, and this one comes first.
+        self.pages -= pages(extent).min(self.pages);
+    }
 }
 
 impl<'a> Sheet<'a> {
@@ -65,7 +111,7 @@ impl<'a> Sheet<'a> {
         arenas: &'a mut [[u64; 4]],
         totals: &'a mut Totals,
     ) -> Self {
-        Self { regions, classes, arenas, totals, tally: Tally::new() }
+        Self { regions, classes, arenas, totals, tally: Tally::new(), tags: Tags::new(), alike: Alike::default() }
     }
 
     /// Adds up the addresses `window.0..window.1`, which follow those of the call before.
@@ -84,7 +130,9 @@ impl<'a> Sheet<'a> {
     ) {
         let mut runs = Runs::new(runs);
         let mut behind = window.0;
+        let mut ahead = Ahead::new(extents);
         for extent in extents {
+            ahead.keep(world, owners, extent);
             let (start, end) = (extent.start.max(window.0), extent.end.min(window.1));
             if behind < start {
                 self.gap(world, &mut runs, behind, start, &mut gap);
@@ -100,6 +148,7 @@ impl<'a> Sheet<'a> {
             }
             behind = end.max(behind);
         }
+        self.add_alike();
         if behind < window.1 {
             self.gap(world, &mut runs, behind, window.1, &mut gap);
         }

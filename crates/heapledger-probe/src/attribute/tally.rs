@@ -5,60 +5,73 @@ use crate::read::Residency;
 /// Owners of one slab among whom its free slots are charged; a slab seldom has more. The slots of the others are theirs
 /// too.
 const OWNERS_MAX: usize = 64;
-const HINTS: usize = 64;
 
-/// Allocated slots of one slab, by row of their owner.
+/// Allocated slots of one slab, by tag of their owner: a table that is asked once for each slot.
 ///
-/// Kept from slab to slab, so that it need not be cleared.
+/// Kept from slab to slab. A tag is looked for where its low bits say and then further on, so that the few regions of a
+/// heap are found at the first look in every slab.
 #[derive(Debug)]
 pub(super) struct Tally {
-    owners: [Tallied; OWNERS_MAX],
-    count: usize,
-    /// Where the entry of a row perhaps is, by the low bits of the row's index.
-    hints: [u8; HINTS],
-}
-
-#[derive(Copy, Clone, Debug, Default)]
-pub(super) struct Tallied {
-    pub(super) row: usize,
-    pub(super) slots: u64,
-    pub(super) resident: Residency,
+    tags: [u16; OWNERS_MAX],
+    slots: [u32; OWNERS_MAX],
+    /// Of slots that were added by [`add_resident`](Tally::add_resident).
+    resident: [Residency; OWNERS_MAX],
+    /// A bit for each place whose tag is of this slab.
+    seen: u64,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { owners: [Tallied::default(); OWNERS_MAX], count: 0, hints: [0; HINTS] }
+        let none = Residency::default();
+        Self { tags: [0; OWNERS_MAX], slots: [0; OWNERS_MAX], resident: [none; OWNERS_MAX], seen: 0 }
     }
 
     pub(super) fn clear(&mut self) {
-        self.count = 0;
+        self.slots = [0; OWNERS_MAX];
+        self.seen = 0;
     }
 
-    pub(super) fn owners(&self) -> &[Tallied] {
-        self.owners.get(..self.count).unwrap_or_default()
+    /// Counts a slot; `false` if there is no room for one more owner.
+    #[inline(always)]
+    pub(super) fn add(&mut self, tag: u16) -> bool {
+        let first = usize::from(tag) % OWNERS_MAX;
+        let at = if self.tags[first] == tag { Some(first) } else { self.find(tag) };
+        let Some(at) = at else { return false };
+        self.slots[at] += 1;
+        self.seen |= 1 << at;
+        true
     }
 
-    /// The entry of a row; `None` if there is no room for one more.
+    /// The same, with what of the slot is resident.
+    pub(super) fn add_resident(&mut self, tag: u16, resident: Residency) -> bool {
+        let Some(at) = self.find(tag) else { return false };
+        if self.seen >> at & 1 == 0 {
+            self.resident[at] = Residency::default();
+        }
+        self.slots[at] += 1;
+        self.seen |= 1 << at;
+        self.resident[at] += resident;
+        true
+    }
+
+    /// Where a tag is, or may be put. What is not of this slab makes room.
+    #[cold]
+    fn find(&mut self, tag: u16) -> Option<usize> {
+        let mut places = (0..OWNERS_MAX).map(|step| (usize::from(tag) + step) % OWNERS_MAX);
+        let at = places.find(|at| self.tags[*at] == tag || self.seen >> at & 1 == 0)?;
+        self.tags[at] = tag;
+        Some(at)
+    }
+
+    /// A bit for each place that has an owner.
+    pub(super) fn places(&self) -> u64 {
+        self.seen
+    }
+
+    /// The tag of a place, its slots and, if they were added with it, what of them is resident.
     #[inline]
-    pub(super) fn of(&mut self, row: usize) -> Option<&mut Tallied> {
-        let known = self.owners.get(..self.count).unwrap_or_default();
-        let hint = &mut self.hints[row % HINTS];
-        let found = match known.get(usize::from(*hint)) {
-            Some(hinted) if hinted.row == row => Some(usize::from(*hint)),
-            _ => known.iter().position(|tallied| tallied.row == row),
-        };
-        let at = match found {
-            Some(at) => at,
-            None if self.count < OWNERS_MAX => {
-                self.count += 1;
-                let at = self.count - 1;
-                self.owners[at] = Tallied { row, ..Tallied::default() };
-                at
-            }
-            None => return None,
-        };
-        // There are fewer than 256 entries.
-        *hint = at as u8;
-        self.owners.get_mut(at)
+    pub(super) fn at(&self, place: u32) -> (u16, u64, Residency) {
+        let at = place as usize % OWNERS_MAX;
+        (self.tags[at], u64::from(self.slots[at]), self.resident[at])
     }
 }

@@ -114,6 +114,32 @@ pub trait Owners {
 
     /// Of a page whose owner is `Mixed`: whose the block of this small class is that starts at this offset in it.
     fn slot_owner(&self, page: Self::Page, class: usize, offset: usize) -> Option<usize>;
+
+    /// The same for all blocks that start in the page, one after the other: for each one more than the index of its
+    /// region, 0 for nobody. `false` if the page is not what it was any more, and what was written may be anything.
+    fn slot_owners(&self, page: Self::Page, starts: Starts, out: &mut [u16]) -> bool {
+        for (offset, tag) in (starts.offset..).step_by(starts.step.max(1)).zip(out) {
+            let owner = self.slot_owner(page, starts.class, offset);
+            *tag = owner.and_then(|owner| u16::try_from(owner + 1).ok()).unwrap_or_default();
+        }
+        true
+    }
+
+    /// What [`slot_owners`](Owners::slot_owners) reads of this page will be asked for soon. A hint.
+    fn fetch_ahead(&self, page: Self::Page) {
+        let _ = page;
+    }
+}
+
+/// Where the blocks of a slab start in one of its pages.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Starts {
+    /// Their small class.
+    pub class: usize,
+    /// Offset in the page of the first.
+    pub offset: usize,
+    /// From one to the next, bytes.
+    pub step: usize,
 }
 
 /// A bit per slot of a slab, set where the slot is free.
@@ -188,6 +214,11 @@ pub trait World {
 
     /// The bitmap of a slab; `None` if the slab has changed meanwhile.
     fn bitmap(&self, slab: &Extent) -> Option<Bitmap>;
+
+    /// The bitmap of this slab will be asked for soon. A hint.
+    fn fetch_ahead(&self, slab: &Extent) {
+        let _ = slab;
+    }
 
     /// What begins at an address that is resident and in no extent, and how many bytes it has; asked for where a range
     /// without extents begins, and where a base block could.

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::decode::{Element, Record, state_of};
-use super::layouts::Layout;
+use super::layouts::{LAYOUTS, Layout};
 use super::maps::Vma;
 use super::memory::{load, prefetch};
 use crate::attribute::{Bitmap, Extent, ExtentState};
@@ -18,6 +18,9 @@ const TRIES: usize = 4;
 /// How many elements ahead of the one that is read the records are asked for: records lie apart, and each is waited for
 /// longer than it takes to handle a slab.
 const AHEAD: usize = 6;
+
+/// The layout of nearly every build.
+const USUAL: Layout = LAYOUTS[0];
 
 /// A tree whose layout was admitted.
 #[derive(Copy, Clone, Debug)]
@@ -88,8 +91,18 @@ impl Emap {
 impl Cursor<'_> {
     /// Fills `out` with the extents that begin below `limit`; `false` from `out` ends it, and the extent comes again.
     /// Afterwards all addresses below `at` are done.
-    pub(crate) fn fill(&mut self, limit: usize, mut out: impl FnMut(Extent) -> bool) {
-        let page_bytes = self.emap.layout.page_bytes();
+    pub(crate) fn fill(&mut self, limit: usize, out: impl FnMut(Extent) -> bool) {
+        // PERF: with the shifts and masks known when it is compiled, an extent takes half of the time.
+        if *self.emap.layout == USUAL {
+            self.fill_by(&USUAL, limit, out);
+        } else {
+            self.fill_by(self.emap.layout, limit, out);
+        }
+    }
+
+    #[inline(always)]
+    fn fill_by(&mut self, layout: &Layout, limit: usize, mut out: impl FnMut(Extent) -> bool) {
+        let page_bytes = layout.page_bytes();
         let limit = limit.min(self.end);
         while self.at < limit {
             if self.at >= self.leaf_until {
@@ -99,12 +112,12 @@ impl Cursor<'_> {
                 self.at = self.leaf_until.min(limit);
                 continue;
             }
-            let element = self.element_at(self.at);
+            let element = self.element_at(layout, self.at);
             if element.record == 0 {
                 self.at += page_bytes;
                 continue;
             }
-            let extent = self.extent(element);
+            let extent = self.extent(layout, element);
             if !out(extent) {
                 return;
             }
@@ -124,16 +137,14 @@ impl Cursor<'_> {
     }
 
     #[inline(always)]
-    fn place(&self, address: usize) -> usize {
-        let layout = self.emap.layout;
+    fn place(&self, layout: &Layout, address: usize) -> usize {
         self.leaf.wrapping_add((address >> layout.page_shift).wrapping_mul(layout.leaf_bytes))
     }
 
     /// The element of a page below `leaf_until`; there is an array.
     #[inline(always)]
-    fn element_at(&self, address: usize) -> Element {
-        let layout = self.emap.layout;
-        let place = self.place(address);
+    fn element_at(&self, layout: &Layout, address: usize) -> Element {
+        let place = self.place(layout, address);
         if self.leaf == 0 {
             return layout.element(0, 0);
         }
@@ -158,38 +169,40 @@ impl Cursor<'_> {
         }
         let span = layout.leaf_span_bytes();
         let element = if extent.start / span == self.leaf_until.wrapping_sub(1) / span {
-            self.element_at(extent.start)
+            self.element_at(layout, extent.start)
         } else {
             let mut other = self.emap.cursor(self.vmas, extent.start, extent.end);
             other.enter_leaf();
-            other.element_at(extent.start)
+            other.element_at(layout, extent.start)
         };
         let same = element.record == extent.record && element.slab && element.szind == extent.szind;
         (same && element.state == 0).then_some(bitmap)
     }
 
     /// The extent that begins at `at`, or a page that moves.
-    fn extent(&mut self, mut element: Element) -> Extent {
+    #[inline(always)]
+    fn extent(&mut self, layout: &Layout, mut element: Element) -> Extent {
         for _ in 0..TRIES {
-            let record = self.record(element.record);
-            let again = self.element_at(self.at);
+            let record = self.record(layout, element.record);
+            let again = self.element_at(layout, self.at);
             if again == element
-                && let Some(extent) = record.and_then(|record| self.judge(element, record))
+                && let Some(extent) = record.and_then(|record| self.judge(layout, element, record))
             {
                 self.guarded |= record.is_some_and(|record| record.guarded);
-                self.fetch_ahead(extent.end);
+                self.fetch_ahead(layout, extent.end);
                 return extent;
             }
             element = again;
             std::hint::spin_loop();
         }
-        let end = (self.at + self.emap.layout.page_bytes()).min(self.end);
+        let end = (self.at + layout.page_bytes()).min(self.end);
         Extent { start: self.at, end, state: ExtentState::Moved, ..Extent::default() }
     }
 
     /// `None` if it begins elsewhere, reaches beyond the stretch, is being changed, or is not of a kind that we know.
-    fn judge(&self, element: Element, record: Record) -> Option<Extent> {
-        let offset = record.address & (self.emap.layout.page_bytes() - 1);
+    #[inline(always)]
+    fn judge(&self, layout: &Layout, element: Element, record: Record) -> Option<Extent> {
+        let offset = record.address & (layout.page_bytes() - 1);
         let start = record.address - offset;
         let end = start.checked_add(record.bytes)?;
         let fits = start == self.at && start < end && end <= self.end && !record.huge_page_allocator;
@@ -209,10 +222,10 @@ impl Cursor<'_> {
 
     /// `None` if it cannot be a record.
     #[inline(always)]
-    fn record(&mut self, address: usize) -> Option<Record> {
-        let layout = self.emap.layout;
+    fn record(&mut self, layout: &Layout, address: usize) -> Option<Record> {
         let end = address.checked_add(layout.edata_bytes)?;
-        if !address.is_multiple_of(layout.edata_align) {
+        // Alignments are powers of two.
+        if address & (layout.edata_align - 1) != 0 {
             return None;
         }
         if address < self.records.0 || end > self.records.1 {
@@ -229,12 +242,11 @@ impl Cursor<'_> {
 
     /// Has the record of an extent that comes soon fetched.
     #[inline(always)]
-    fn fetch_ahead(&self, from: usize) {
-        let layout = self.emap.layout;
+    fn fetch_ahead(&self, layout: &Layout, from: usize) {
         let ahead = from + AHEAD * layout.page_bytes();
         if ahead < self.leaf_until && self.leaf != 0 {
             // SAFETY: inside the array, as above.
-            let pointer = unsafe { load(self.place(ahead) + layout.leaf_edata_offset) };
+            let pointer = unsafe { load(self.place(layout, ahead) + layout.leaf_edata_offset) };
             prefetch(layout.element(pointer, 0).record);
         }
     }

@@ -3,7 +3,7 @@
 use crate::attribute::{Bitmap, Classes, Extent, GapKind, World};
 use crate::read::emap::{Cursor, Emap, readable};
 use crate::read::maps::Vma;
-use crate::read::memory::peek;
+use crate::read::memory::{peek, prefetch};
 
 /// glibc's heaps for threads are aligned to this, and no larger.
 const GLIBC_ARENA_BYTES: usize = 64 << 20;
@@ -30,6 +30,13 @@ impl World for Told<'_> {
 
     fn bitmap(&self, slab: &Extent) -> Option<Bitmap> {
         self.cursor?.bitmap(slab)
+    }
+
+    #[inline]
+    fn fetch_ahead(&self, slab: &Extent) {
+        if let Some(emap) = self.emap.filter(|_| slab.free_slots > 0) {
+            prefetch(slab.record + emap.layout.edata_slab_offset);
+        }
     }
 
     fn header(&self, address: usize) -> Option<(GapKind, usize)> {

@@ -4,7 +4,7 @@
 use heapledger_alloc::{PageWord, RegionTotals, page_word, read_totals, table_ranges};
 use heapledger_core::region_count;
 use heapledger_probe::Walker;
-use heapledger_probe::attribute::{CLASSES, Facts, Heap, LiveBlocks, Owners, PageOwner, Place, Walk};
+use heapledger_probe::attribute::{CLASSES, Facts, Heap, LiveBlocks, Owners, PageOwner, Place, Starts, Walk};
 use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, Roots, Status};
 
 /// The owner map of this process.
@@ -14,10 +14,12 @@ pub struct Map;
 impl Owners for Map {
     type Page = PageWord;
 
+    #[inline]
     fn page(&self, address: usize) -> PageWord {
         page_word(address)
     }
 
+    #[inline]
     fn start_owner(&self, page: PageWord) -> PageOwner {
         if page.is_mixed() { PageOwner::Mixed } else { page.start_owner().map_or(PageOwner::Nobody, PageOwner::Region) }
     }
@@ -32,6 +34,22 @@ impl Owners for Map {
 
     fn slot_owner(&self, page: PageWord, class: usize, offset: usize) -> Option<usize> {
         page.slot_owner(class, offset)
+    }
+
+    #[inline]
+    fn slot_owners(&self, page: PageWord, starts: Starts, out: &mut [u16]) -> bool {
+        let Some(owners) = page.slot_owners(starts.class) else {
+            // Blocks of another class have left it, and of this one none was charged yet.
+            out.fill(0);
+            return true;
+        };
+        owners.write_tags(out);
+        owners.still_hold()
+    }
+
+    #[inline]
+    fn fetch_ahead(&self, page: PageWord) {
+        page.fetch_ahead();
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Layout;
 
 /// Every layout that the jemalloc of this workspace can be built with on 64-bit Linux.
-pub(crate) static LAYOUTS: &[Layout] = &[
+pub(crate) const LAYOUTS: &[Layout] = &[
     Layout {
         lg_vaddr: 48,
         debug: false,
