@@ -156,6 +156,11 @@ impl PageWord {
         }
     }
 
+    /// Whether no block that starts here was ever charged, as far as is known.
+    pub(crate) fn is_virgin(self) -> bool {
+        !self.word.is_mixed() && self.word.tag() == 0
+    }
+
     /// Whether the owners of the blocks that start here are told per slot only.
     #[inline]
     pub fn is_mixed(self) -> bool {

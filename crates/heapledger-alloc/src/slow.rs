@@ -5,6 +5,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use heapledger_core::hooks::Outcome;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, MIXED_BIT, ThreadRecord, with_record};
 use heapledger_core::{RegionId, region_root};
 use tikv_jemallocator::Jemalloc;
@@ -386,6 +387,36 @@ pub unsafe fn on_alloc(block: *mut u8, layout: Layout) {
 /// * `block` is live and was charged with `layout`, by the `Ledger` or by [`on_alloc`], and not credited since.
 pub unsafe fn on_free(block: *mut u8, layout: Layout) {
     with_record(|record| credit(threads::counts_as_is(record), block, layout));
+}
+
+/// Charges a live block to the current region, whoever it was charged to; counts as a free and an allocation.
+///
+/// # Safety
+/// * As for `Hooks::adopt`.
+pub(crate) unsafe fn adopt(block: *mut u8, layout: Layout) -> Outcome {
+    let address = block as usize;
+    // A block that was charged has left a tag in the word of its page.
+    if pages::page_word(address).is_virgin() {
+        return Outcome::NotCharged;
+    }
+    let shape = shape_of(layout);
+    let before = owner(address, shape);
+    with_record(|record| {
+        let tag = record.region_tag();
+        let root = |tag: u16| region_root(usize::from(tag) - 1);
+        if root(tag) == root(before) {
+            return Outcome::Kept;
+        }
+        let counts = threads::counts(record);
+        let now = enter(address, shape, tag);
+        if now == before {
+            return Outcome::Refused;
+        }
+        // Allocated before freed: in between both regions have it, rather than nobody.
+        count(counts, now, shape, layout.size(), ALLOCATED);
+        count(counts, before, shape, layout.size(), FREED);
+        Outcome::Moved
+    })
 }
 
 /// The index of the region that a live block is charged to. A few loads.

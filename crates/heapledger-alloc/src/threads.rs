@@ -9,9 +9,14 @@
 use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize, fence};
 
+use heapledger_core::hooks::Hooks;
 use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
 
 use crate::counters::{self, Counts};
+use crate::slow;
+
+/// What core asks of us.
+static HOOKS: Hooks = Hooks { adopt: slow::adopt };
 
 /// Threads that have a slot now. `protocol::flip` depends on how it is ordered.
 pub(crate) static REGISTERED: AtomicUsize = AtomicUsize::new(0);
@@ -37,6 +42,7 @@ pub(crate) fn counts_as_is(record: &ThreadRecord) -> Counts {
 
 #[cold]
 fn register(record: &ThreadRecord) {
+    heapledger_core::hooks::install(&HOOKS);
     mark_installed();
     // Until it is attached the thread uses the shared counters: a signal handler that comes in between must not
     // register the thread a second time, and what the C library allocates for us must not either.

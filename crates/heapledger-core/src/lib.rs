@@ -23,10 +23,15 @@
 //! # Files
 //! `thread.rs` the record that the allocator reads, `guard.rs` scopes, `future.rs` scopes across `await`,
 //! `names.rs` the table of names, `ids.rs` which index is whose, `reassign.rs` giving all blocks to another region,
-//! `region.rs` the public kinds of region, `once.rs` the only place with pointers.
+//! `adopt.rs` and `adoptable.rs` giving those of one value, `region.rs` the public kinds of region, `hooks.rs` what the
+//! allocator does for us, `once.rs` references that are set once.
 
+mod adopt;
+mod adoptable;
 mod future;
 mod guard;
+#[doc(hidden)]
+pub mod hooks;
 mod ids;
 mod name_error;
 mod names;
@@ -36,6 +41,7 @@ mod region;
 #[doc(hidden)]
 pub mod thread;
 
+pub use adopt::{Adopt, AdoptError, Adopted, Adopter};
 pub use future::{InRegion, InRegionExt};
 pub use guard::{Guard, current, reset_thread};
 pub use ids::{RegionInfo, region_count, region_info, region_name, region_root};

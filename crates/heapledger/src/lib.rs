@@ -148,8 +148,8 @@ pub use error::Error;
 pub use forecast::CheckForecast;
 pub use heapledger_alloc::Ledger;
 pub use heapledger_core::{
-    Guard, InRegion, InRegionExt, NameError, OwnedRegion, ReassignError, Region, RegionId, current, is_installed,
-    reset_thread,
+    Adopt, AdoptError, Adopted, Adopter, Guard, InRegion, InRegionExt, NameError, OwnedRegion, ReassignError, Region,
+    RegionId, current, is_installed, reset_thread,
 };
 #[cfg(feature = "serde")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]

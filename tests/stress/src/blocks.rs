@@ -3,6 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
 
+use heapledger_core::RegionId;
+
 use crate::LEDGER;
 use crate::failure::fail;
 use crate::oracle::{Count, Side};
@@ -154,6 +156,25 @@ impl Block {
         block.check_owner();
         count.count(self.region(), Side::Freed, self.size as usize, self.usable as usize);
         count.count(self.region(), Side::Allocated, size, block.usable as usize);
+        block
+    }
+
+    /// Charges the block to another region, which counts as a free and an allocation.
+    pub fn adopt(self, to: RegionId, count: &mut impl Count) -> Block {
+        self.check_owner();
+        self.check_mark();
+        // SAFETY: the block is live with this layout, and this value is its only owner.
+        let adopted = unsafe { to.adopt_raw(self.at.as_ptr(), self.request().layout()) };
+        if let Err(error) = adopted {
+            fail(format_args!("{self:?} was not adopted: {error}"));
+        }
+        let block = Block { region: to.index() as u16, ..self };
+        block.mark();
+        block.check_owner();
+        if block.region != self.region {
+            count.count(self.region(), Side::Freed, self.size as usize, self.usable as usize);
+            count.count(block.region(), Side::Allocated, self.size as usize, self.usable as usize);
+        }
         block
     }
 

@@ -128,6 +128,7 @@ impl Worker {
                 block.resize_too_much(TOO_MUCH);
                 return Some(block);
             }
+            57 => return Some(block.adopt(world.regions.pick(&mut self.random), tally)),
             _ => {
                 let size = new_size(block.request().size, &mut self.random);
                 return Some(block.resize(size, tally));

@@ -6,6 +6,7 @@
 #[global_allocator]
 static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
 
+mod adopt;
 mod failures;
 mod futures;
 mod guards;

@@ -197,6 +197,26 @@ fn a_block_is_reallocated_under_its_owner_while_the_page_is_flipped() {
 }
 
 #[test]
+fn a_block_is_adopted_while_its_page_is_flipped() {
+    static SEEN: Outcomes = Outcomes::new();
+    explore(5, || {
+        let page = Page::mixed(TWO_SLOTS, &[Q, Q]).shared();
+        let other = thread::spawn({
+            let page = page.clone();
+            move || {
+                assert_eq!(page.owner(0), Q);
+                assert_eq!(page.own(TWO_SLOTS, 0, B), B);
+                assert_eq!(page.owner(0), B);
+            }
+        });
+        SEEN.note(page.flip(2, Q));
+        other.join().expect("owned");
+        page.check(TWO_SLOTS, &[(0, B), (1, Q)]);
+    });
+    assert!(SEEN.both_were_seen());
+}
+
+#[test]
 fn a_flip_leaves_the_page_ready_for_the_class_at_other_offsets() {
     // Only one block of the class started in this page; the same row serves a slab in which two do.
     explore(4, || {

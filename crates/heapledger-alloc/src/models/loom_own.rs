@@ -137,6 +137,25 @@ fn a_reallocated_block_keeps_its_owner_while_others_come() {
 }
 
 #[test]
+fn a_block_is_adopted_while_others_come_to_its_page() {
+    // In place: the block of Q becomes B's, on a pure page that A mixes and on a mixed one.
+    for page in [|| Page::new(Word::pure(Q)), || Page::mixed(THREE_SLOTS, &[Q, B, Q])] {
+        explore(4, move || {
+            let page = page().shared();
+            let other = thread::spawn({
+                let page = page.clone();
+                move || assert_eq!(page.own(THREE_SLOTS, 1, A), A)
+            });
+            assert_eq!(page.owner(0), Q);
+            assert_eq!(page.own(THREE_SLOTS, 0, B), B);
+            assert_eq!(page.owner(0), B);
+            other.join().expect("owned");
+            page.check(THREE_SLOTS, &[(0, B), (1, A), (2, Q)]);
+        });
+    }
+}
+
+#[test]
 fn without_memory_for_a_row_the_block_is_the_pages_own_and_stays_so() {
     static REFUSED: Seen = Seen::new();
     explore(4, || {
