@@ -67,6 +67,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("signals-short", signals::short_lived),
     ("start", space::start),
     ("state-alive", states::alive),
+    ("state-audited", states::audited),
     ("state-ended", states::ended),
     ("state-file", states::file),
     ("state-forked", states::forked),

@@ -169,6 +169,21 @@ impl Sight {
             .sum()
     }
 
+    /// The words of the process from `start` to `end`; those on pages that are not resident are 0, and are not touched.
+    pub fn words(&self, pid: i32, start: u64, end: u64) -> Vec<u64> {
+        let memory = File::open(format!("/proc/{pid}/mem")).expect("its memory can be read");
+        let mut words = vec![0_u64; ((end - start) / 8) as usize];
+        let mut bytes = vec![0_u8; PAGE_BYTES as usize];
+        for page in (start..end).step_by(bytes.len()).filter(|page| self.resident(*page, page + PAGE_BYTES) > 0) {
+            memory.read_exact_at(&mut bytes, page).expect("a resident page can be read");
+            let place = &mut words[((page - start) / 8) as usize..];
+            for (word, bytes) in place.iter_mut().zip(bytes.chunks_exact(8)) {
+                *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
+            }
+        }
+        words
+    }
+
     /// The mapping that an address lies in.
     pub fn mapping(&self, address: u64) -> Option<&Mapping> {
         let mapping = self.mappings.get(self.mappings.partition_point(|mapping| mapping.end <= address))?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::sight::Sight;
 use super::watch;
+use crate::audit::table::Table;
 
 /// A running probe.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Taken {
     pub facts: Value,
     /// What the kernel said of it from outside.
     pub seen: Sight,
+    /// Its list of blocks, if it keeps one.
+    pub audit: Option<Table<Vec<u64>>>,
 }
 
 impl Subject {
@@ -52,17 +55,24 @@ impl Subject {
             assert_eq!(ready["done"], true, "the probe says what it does: {ready}");
             return None;
         };
-        let mut seen = None;
+        let place = |index: usize| ready["list"][index].as_u64().unwrap_or_default();
+        let (list, list_bytes) = (place(0), place(1));
+        let (mut seen, mut audit) = (None, None);
         let tell = &mut self.tell;
         let go = || tell.write_all(b"\n").expect("the probe listens");
-        let watched = watch::until_printed(pid, go, || seen = Some(Sight::of(pid)));
+        let watched = watch::until_printed(pid, go, || {
+            let sight = Sight::of(pid);
+            audit = (list_bytes > 0).then(|| sight.words(pid, list, list + list_bytes));
+            seen = Some(sight);
+        });
         if let Err(error) = watched {
             self.fail(&format!("{error}"));
         }
         let facts = self.line().unwrap_or_else(|| self.fail("no statement was printed"));
         let statement = facts["statement"].as_str().unwrap_or_else(|| panic!("no statement in {facts}"));
         let statement = Statement::from_json(statement).expect("a statement of this version");
-        Some(Taken { statement, facts, seen: seen.expect("a statement reads the status") })
+        let seen = seen.expect("a statement reads the status");
+        Some(Taken { statement, facts, seen, audit: audit.map(Table::copied) })
     }
 
     /// Waits for its end.

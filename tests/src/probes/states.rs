@@ -1,9 +1,10 @@
 //! Processes in a known state that take statements of themselves, and another process looks on.
 //!
-//! Before each statement a probe prints `{"ready":PID}` and waits for a line; then it takes the statement and prints it
+//! Before each statement a probe prints `{"ready":PID,…}` and waits for a line; then it takes the statement and prints it
 //! with what it knows of itself: where the ledger's tables are, stacks, and what it mapped. It ends with `{"done":true}`.
 //! Who looks on is in `outside/`. Nothing of the protocol uses the heap before the statement is taken.
 
+mod audited;
 mod heap;
 mod outside;
 mod threads;
@@ -15,8 +16,10 @@ use heapledger_core::RegionId;
 use serde_json::{Map, Value, json};
 
 use super::Options;
-use crate::os::{process, threads::stacks_of_this_thread};
+use crate::os::process;
+use crate::os::threads::{Stacks, stacks_of_this_thread};
 
+pub(super) use audited::audited;
 pub(super) use heap::{half_read, large, mixed, mixed_to_the_end, muzzy, purged, small, thinned, untouched};
 pub(super) use outside::{file, glibc, own_map, shared};
 pub(super) use threads::{alive, ended, forked};
@@ -45,6 +48,16 @@ impl Facts {
     fn new() -> Facts {
         process::end_after_seconds(LONGEST_SECONDS);
         Facts { stacks: stacks_of_this_thread().signals.into_iter().collect(), ..Facts::default() }
+    }
+
+    /// Notes the stacks of other threads, in place of those noted before.
+    fn set_threads(&mut self, threads: &[Stacks]) {
+        self.stacks.clear();
+        self.stacks.extend(stacks_of_this_thread().signals);
+        for stacks in threads {
+            self.stacks.push(stacks.own);
+            self.stacks.extend(stacks.signals);
+        }
     }
 
     fn note(&mut self, key: &str, value: impl Into<Value>) {
@@ -79,11 +92,12 @@ fn one(facts: &Facts) {
     process::print(line.as_bytes());
 }
 
-/// Says that the statement comes next, and waits to be told.
+/// Says that the statement comes next, and where a list of blocks is to be found if there is one; waits to be told.
 fn ready() {
-    let mut line = [0_u8; 64];
+    let mut line = [0_u8; 128];
     let mut rest = &mut line[..];
-    writeln!(rest, "{{\"ready\":{}}}", std::process::id()).expect("there is room");
+    let (address, bytes) = crate::audit::table::place().unwrap_or_default();
+    writeln!(rest, "{{\"ready\":{},\"list\":[{address},{bytes}]}}", std::process::id()).expect("there is room");
     let left = rest.len();
     process::print(&line[..line.len() - left]);
     process::wait_for_a_byte();

@@ -121,7 +121,7 @@ fn summands(statement: &Statement) -> Figure {
 /// Each class of memory by addresses that the statement does not know: names of mappings, headers of the files that are
 /// loaded, and what the probe knows of itself.
 fn classes(taken: &Taken, sums: &Sums) {
-    let Taken { statement, facts, seen } = taken;
+    let Taken { statement, facts, seen, .. } = taken;
     let resident = |ranges: &[(u64, u64)]| ranges.iter().map(|(start, end)| seen.resident(*start, *end)).sum::<u64>();
     let tables = ranges(facts, "tables");
     let variables = seen.variables();
@@ -187,7 +187,7 @@ fn is_stack(seen: &Sight, (start, _): (u64, u64)) -> bool {
 
 /// Every byte without a name is listed with its addresses, is resident there, and is the program's own but for crumbs.
 fn unattributed(taken: &Taken) {
-    let Taken { statement, facts, seen } = taken;
+    let Taken { statement, facts, seen, .. } = taken;
     let mut listed = 0;
     for range in statement.unattributed() {
         let bytes = seen.resident(range.start, range.end);

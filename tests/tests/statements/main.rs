@@ -5,6 +5,7 @@
 //! in the other files.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod audited;
 mod heap;
 mod judge;
 mod outside;

@@ -15,7 +15,16 @@ pub struct State {
 impl State {
     /// The probe of this state.
     pub fn new(name: &str) -> State {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_probe-ledger"));
+        Self::of(env!("CARGO_BIN_EXE_probe-ledger"), name)
+    }
+
+    /// The same, of a program that keeps a list of its blocks.
+    pub fn audited(name: &str) -> State {
+        Self::of(env!("CARGO_BIN_EXE_probe-audit"), name)
+    }
+
+    fn of(program: &str, name: &str) -> State {
+        let mut command = Command::new(program);
         command.arg0("probe").arg(format!("state-{name}"));
         command.env("LC_ALL", "C").env_remove("_RJEM_MALLOC_CONF").env_remove("MALLOC_CONF");
         // On a disk, where the temporary folder may be in memory.

@@ -39,10 +39,7 @@ fn with_threads(count: usize, then: impl FnOnce(&mut Facts)) -> Facts {
         })
         .collect();
     begun.wait();
-    for stacks in STACKS.lock().expect("nobody panics with it").iter() {
-        facts.stacks.push(stacks.own);
-        facts.stacks.extend(stacks.signals);
-    }
+    facts.set_threads(&STACKS.lock().expect("nobody panics with it"));
     then(&mut facts);
     end.wait();
     for thread in threads {
