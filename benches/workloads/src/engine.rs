@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::{Outcome, Tagger, run};
+use crate::{Outcome, Tagger, footprint, latency, run};
 
 /// What tells one engine from another, beside its `#[global_allocator]`.
 #[derive(Clone, Copy, Debug)]
@@ -17,18 +17,28 @@ pub struct Engine<T> {
     pub describe: fn() -> Value,
 }
 
-/// The `main` of an engine: `ENGINE WORKLOAD [--iterations N]` measures, `ENGINE describe` says what the allocator is.
+const USAGE: &str =
+    "WORKLOAD [--iterations N] | latency PATTERN [--operations N] | footprint KIND --count N | describe";
+
+/// The `main` of an engine: `WORKLOAD` measures time and peak RSS, `latency` single operations, `footprint` what threads
+/// and regions cost, and `describe` says what the allocator is.
 pub fn main<T: Tagger>(engine: Engine<T>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
         ["describe"] => Ok(json!({ "engine": engine.id, "allocator": (engine.describe)() })),
+        ["latency", pattern] => latencies(engine, pattern, None),
+        ["latency", pattern, "--operations", count] => {
+            number("--operations", count).and_then(|count| latencies(engine, pattern, Some(count)))
+        }
+        ["footprint", kind, "--count", count] => number("--count", count).and_then(|count| {
+            footprint::run(kind, engine.tagger, count).unwrap_or_else(|| Err(format!("nothing is called {kind:?}")))
+        }),
         [workload] => measure(engine, workload, None),
-        [workload, "--iterations", count] => match count.parse() {
-            Ok(count) if count > 0 => measure(engine, workload, Some(count)),
-            _ => Err(format!("--iterations takes a number above zero, not {count:?}")),
-        },
-        _ => Err(format!("usage: {} WORKLOAD [--iterations N], or: {} describe", engine.id, engine.id)),
+        [workload, "--iterations", count] => {
+            number("--iterations", count).and_then(|count| measure(engine, workload, Some(count)))
+        }
+        _ => Err(format!("usage: {} {USAGE}", engine.id)),
     };
     match result {
         Ok(line) => {
@@ -42,9 +52,20 @@ pub fn main<T: Tagger>(engine: Engine<T>) -> ExitCode {
     }
 }
 
+fn number(option: &str, text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("{option} takes a number above zero, not {text:?}")),
+    }
+}
+
+fn latencies<T: Tagger>(engine: Engine<T>, pattern: &str, operations: Option<u64>) -> Result<Value, String> {
+    latency::run(pattern, engine.tagger, operations).ok_or_else(|| format!("there is no pattern called {pattern:?}"))
+}
+
 fn measure<T: Tagger>(engine: Engine<T>, workload: &str, iterations: Option<u64>) -> Result<Value, String> {
-    let Outcome { elapsed_ns, cpu_ns, operations } =
-        run(workload, engine.tagger, iterations).ok_or_else(|| format!("there is no workload called {workload:?}"))?;
+    let Outcome { elapsed_ns, cpu_ns, operations } = run(workload, engine.tagger, iterations)
+        .ok_or_else(|| format!("there is no workload called {workload:?} in this build"))?;
     Ok(json!({
         "engine": engine.id,
         "workload": workload,

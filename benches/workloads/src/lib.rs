@@ -9,8 +9,10 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+pub mod footprint;
 #[cfg(feature = "jemalloc")]
 pub mod jemalloc;
+pub mod latency;
 mod random;
 mod registry;
 mod tagger;
@@ -18,6 +20,6 @@ mod workload;
 
 pub use engine::{Engine, main};
 pub use random::Random;
-pub use registry::{WORKLOADS, info, run};
+pub use registry::{WORKLOADS, info, is_built, run};
 pub use tagger::{REGIONS, Tagger, Untagged};
-pub use workload::{Info, Mix, Outcome, Stopwatch, Workload};
+pub use workload::{Class, Info, Mix, Outcome, Stopwatch, Workload};

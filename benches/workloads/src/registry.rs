@@ -1,14 +1,28 @@
 //! The list of workloads. A new one is one file, one `mod` line and one name in the list.
 
-use crate::{Info, Outcome, Tagger, Workload};
+use crate::{Class, Info, Outcome, Tagger, Workload};
 
+mod aligned;
 mod btree;
+mod churn;
+mod hyper;
+mod image;
 mod json;
 mod loops;
 mod phase;
+mod phase2;
+mod prodcons;
+mod realloc;
+mod regex;
+mod requests;
 mod ring;
+mod ring_many;
+mod safetensors;
+mod sizes;
 mod switch;
 mod syn;
+mod tantivy;
+mod zeroed;
 
 macro_rules! registry {
     ($($workload:path),+ $(,)?) => {
@@ -16,10 +30,10 @@ macro_rules! registry {
         pub const WORKLOADS: &[Info] = &[$(<$workload as Workload>::INFO),+];
 
         /// Runs the workload called `id`, as long as it says itself where `iterations` is `None`; `None` if there is no
-        /// such workload.
+        /// such workload in this build.
         pub fn run<T: Tagger>(id: &str, tagger: T, iterations: Option<u64>) -> Option<Outcome> {
             $(
-                if id == <$workload as Workload>::INFO.id {
+                if id == <$workload as Workload>::INFO.id && is_built(<$workload as Workload>::INFO.class) {
                     return Some(run_alone::<$workload, T>(tagger, iterations));
                 }
             )+
@@ -31,24 +45,53 @@ macro_rules! registry {
 registry![
     loops::Loop64,
     loops::Loop1M,
+    loops::Loop64M,
+    sizes::Sizes,
+    realloc::Realloc,
+    zeroed::Zeroed,
+    aligned::Aligned,
     ring::Ring,
     ring::Ring2,
+    ring_many::Ring4,
+    ring_many::Ring8,
+    ring_many::Ring32,
+    prodcons::ProdCons,
+    churn::Churn,
+    phase::Phase,
+    phase2::Phase2,
     json::Json,
     btree::BTree,
     self::syn::Syn,
-    phase::Phase,
+    self::tantivy::Tantivy,
+    self::hyper::Hyper,
+    self::safetensors::SafeTensors,
+    self::regex::Regex,
+    self::image::Image,
     ring::RingMixed,
     ring::Ring2Mixed,
-    ring::RingBare,
-    ring::RingBareMixed,
+    prodcons::ProdConsMixed,
     json::JsonMixed,
     btree::BTreeMixed,
+    requests::Requests,
+    ring_many::Regions1,
+    ring_many::Regions16,
+    ring_many::Regions255,
+    ring_many::RegionsMax,
+    ring::RingBare,
+    ring::RingBareMixed,
+    loops::Loop1MBare,
+    loops::Loop64MBare,
     switch::Switch,
 ];
 
 /// What the workload called `id` says of itself.
 pub fn info(id: &str) -> Option<&'static Info> {
     WORKLOADS.iter().find(|info| info.id == id)
+}
+
+/// Whether workloads of `class` are compiled into this build.
+pub const fn is_built(class: Class) -> bool {
+    cfg!(feature = "programs") || !matches!(class, Class::LargeProgram)
 }
 
 /// Runs one workload in a function of its own, so that adding another cannot change how this one is compiled.
@@ -62,7 +105,7 @@ mod tests {
     use std::collections::HashSet;
     use std::path::Path;
 
-    use super::{WORKLOADS, info, run};
+    use super::{WORKLOADS, info, is_built, run};
     use crate::Untagged;
 
     #[test]
@@ -77,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_workload_runs_and_twice_the_iterations_are_twice_the_operations() {
-        for info in WORKLOADS {
+        for info in WORKLOADS.iter().filter(|info| is_built(info.class)) {
             let once = run(info.id, Untagged, Some(1)).expect("it is in the list");
             let twice = run(info.id, Untagged, Some(2)).expect("it is in the list");
             assert!(once.operations > 0, "{} did nothing", info.id);

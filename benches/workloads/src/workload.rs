@@ -15,8 +15,36 @@ pub struct Info {
     pub operation: &'static str,
     /// How the regions lie on its pages when the engine tags.
     pub mix: Mix,
+    /// Whether it is a pattern or a program, and which build of an engine holds it.
+    pub class: Class,
     /// How often its timed part repeats unless the caller says otherwise; chosen for 40 to 250 ms with plain jemalloc.
     pub iterations: u64,
+}
+
+impl Info {
+    /// Whether it is a program, whose figures count in geometric means, and not a pattern.
+    pub fn is_program(&self) -> bool {
+        matches!(self.class, Class::Program | Class::LargeProgram)
+    }
+}
+
+/// What kind of workload it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// One pattern of allocation and little else.
+    Pattern,
+    /// A program's work, by a crate that small programs use too; compiled into every engine.
+    Program,
+    /// A larger program, compiled only with the feature `programs`: a build of its own, without link-time optimisation,
+    /// as most programs are built.
+    LargeProgram,
+}
+
+impl Class {
+    /// Whether it needs the build with the feature `programs`.
+    pub fn is_large(self) -> bool {
+        self == Class::LargeProgram
+    }
 }
 
 /// How the regions of a workload lie on the pages of its heap.
@@ -26,6 +54,8 @@ pub enum Mix {
     Pure,
     /// Four regions are switched so often that most pages hold blocks of several.
     FourRegions,
+    /// More than four regions share most pages.
+    ManyRegions,
     /// It allocates nothing: it only enters and leaves regions.
     Switches,
 }
@@ -91,4 +121,10 @@ pub trait Workload {
     /// Twice the iterations are twice the operations of the same steady state, so that the difference of two runs
     /// cancels everything else. A thread that the workload starts is untagged until it enters a region itself.
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome;
+}
+
+/// What a larger program does in a build without it: the registry never comes here, because it looks first.
+#[cfg(not(feature = "programs"))]
+pub(crate) fn not_built<T: Tagger>(id: &str, _tagger: T, _iterations: u64) -> ! {
+    unreachable!("{id} is not in this build: it needs the feature `programs`")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::hint::black_box;
 
-use crate::{Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
+use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
 
 /// Half of the keys are in the map once it is in balance.
 const KEYS: u32 = 200_000;
@@ -86,6 +86,7 @@ impl Workload for BTree {
         about: "BTreeMap from u64 to String: 100k entries, random keys inserted or removed",
         operation: "insert or remove",
         mix: Mix::Pure,
+        class: Class::Program,
         iterations: 16,
     };
 
@@ -103,6 +104,7 @@ impl Workload for BTreeMixed {
         about: "btree, four regions switched every 50 operations",
         operation: "insert or remove",
         mix: Mix::FourRegions,
+        class: Class::Program,
         iterations: 16,
     };
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use serde_json::Value;
 
-use crate::{Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
+use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
 
 const DOCUMENT_BYTES: usize = 5_000_000;
 const SMALL_DOCUMENT_BYTES: usize = 1_200;
@@ -25,6 +25,7 @@ impl Workload for Json {
         about: "serde_json: 5 MB parsed into a Value and dropped",
         operation: "document",
         mix: Mix::Pure,
+        class: Class::Program,
         iterations: 3,
     };
 
@@ -50,6 +51,7 @@ impl Workload for JsonMixed {
         about: "serde_json: documents of 1.2 KB, 4000 held, each parsed in the next of four regions",
         operation: "document",
         mix: Mix::FourRegions,
+        class: Class::Program,
         iterations: 12,
     };
 

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-use crate::{Info, Mix, Outcome, Random, Tagger, Workload};
+use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
 /// Together about 200 MB at the mean size of 264 bytes.
 const OBJECTS: u64 = 760_000;
@@ -20,6 +20,7 @@ impl Workload for Phase {
         about: "A fills 200 MB of small blocks and frees all, then B fills and frees 4 times (timed)",
         operation: "pair",
         mix: Mix::Pure,
+        class: Class::Pattern,
         iterations: 4,
     };
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::sync::Barrier;
 
-use crate::{Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
+use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
 
 const OBJECTS: u32 = 100_000;
 const SMALLEST_BYTES: u32 = 16;
@@ -156,6 +156,7 @@ ring_workload!(
         about: "100k objects of 16-512 B, replaced at random, each filled",
         operation: "pair",
         mix: Mix::Pure,
+        class: Class::Pattern,
         iterations: 20,
     }
 );
@@ -165,7 +166,14 @@ ring_workload!(
     Ring2,
     two_threads,
     Whole,
-    Info { id: "ring2", about: "the same on two threads, a ring each", operation: "pair", mix: Mix::Pure, iterations: 20 }
+    Info {
+        id: "ring2",
+        about: "the same on two threads, a ring each",
+        operation: "pair",
+        mix: Mix::Pure,
+        class: Class::Pattern,
+        iterations: 20,
+    }
 );
 
 ring_workload!(
@@ -178,6 +186,7 @@ ring_workload!(
         about: "ring, four regions switched every 100 allocations",
         operation: "pair",
         mix: Mix::FourRegions,
+        class: Class::Pattern,
         iterations: 20,
     }
 );
@@ -192,6 +201,7 @@ ring_workload!(
         about: "ring2, four regions switched every 100 allocations",
         operation: "pair",
         mix: Mix::FourRegions,
+        class: Class::Pattern,
         iterations: 20,
     }
 );
@@ -206,6 +216,7 @@ ring_workload!(
         about: "ring, of each object only the first byte written",
         operation: "pair",
         mix: Mix::Pure,
+        class: Class::Pattern,
         iterations: 40,
     }
 );
@@ -220,6 +231,7 @@ ring_workload!(
         about: "ring_mixed, of each object only the first byte written",
         operation: "pair",
         mix: Mix::FourRegions,
+        class: Class::Pattern,
         iterations: 40,
     }
 );

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::{Info, Mix, Outcome, REGIONS, Tagger, Workload};
+use crate::{Class, Info, Mix, Outcome, REGIONS, Tagger, Workload};
 
 /// Enters and leaves one region after the other, four in turn. Each pair changes the current region twice.
 ///
@@ -15,6 +15,7 @@ impl Workload for Switch {
         about: "a region entered and left, four in turn; untagged: the loop alone",
         operation: "enter and leave",
         mix: Mix::Switches,
+        class: Class::Pattern,
         iterations: 40_000_000,
     };
 

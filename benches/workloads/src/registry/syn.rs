@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use crate::{Info, Mix, Outcome, Random, Tagger, Workload};
+use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
 const SOURCE_BYTES: usize = 137_000;
 
@@ -16,6 +16,7 @@ impl Workload for Syn {
         about: "syn: a Rust file of 137 KB parsed in full and dropped",
         operation: "file",
         mix: Mix::Pure,
+        class: Class::Program,
         iterations: 8,
     };
 

@@ -1,0 +1,30 @@
+//! Regions entered as a program enters them: through statics and guards, or made at run time.
+
+use heapledger::{Guard, OwnedRegion, Region};
+use workloads::{REGIONS, Tagger};
+
+static NAMES: [Region; REGIONS] =
+    [Region::new("bench/first"), Region::new("bench/second"), Region::new("bench/third"), Region::new("bench/fourth")];
+
+/// Enters regions.
+#[derive(Clone, Copy)]
+pub struct Tagged;
+
+impl Tagger for Tagged {
+    type Guard = Guard;
+    type Regions = Vec<OwnedRegion>;
+
+    #[inline(always)]
+    fn enter(self, region: usize) -> Guard {
+        NAMES[region].enter()
+    }
+
+    fn make(self, count: usize) -> Vec<OwnedRegion> {
+        (0..count).map(|number| OwnedRegion::new(format!("made-{number}"))).collect()
+    }
+
+    #[inline(always)]
+    fn enter_made(regions: &Vec<OwnedRegion>, number: usize) -> Guard {
+        regions[number].enter()
+    }
+}

@@ -1,0 +1,290 @@
+//! What each subcommand does. Each returns whether all is well.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use workloads::{Class, Info, WORKLOADS};
+
+use crate::build::{self, Built};
+use crate::compare::{self, Plan};
+use crate::engines::{self, ENGINES, Engine, LEDGER};
+use crate::record::{Failure, Record, WorkloadUsed};
+use crate::{
+    Choice, Compare, Footprint, Golden, Instructions, Latency, Report, Scale, costs, footprint, gates, golden,
+    instructions, latency, page, run, scale, table,
+};
+
+/// Rounds of `--quick`: as few as still make a median with quartiles.
+const QUICK_ROUNDS: usize = 7;
+/// `--quick` begins no round that would end after this, so that it ends within eight minutes.
+const QUICK_BUDGET: Duration = Duration::from_secs(420);
+/// A run that takes longer than this is given up in `--quick`.
+const QUICK_LIMIT: Duration = Duration::from_secs(20);
+/// With more load than this before the start, someone else is using the processors.
+const QUIET_LOAD: f64 = 0.5;
+
+/// Measures, prints the table, writes the record.
+pub fn compare(arguments: &Compare) -> Result<bool, String> {
+    let workloads = chosen_workloads(&arguments.choice.only, WORKLOADS)?;
+    let engines = built(&arguments.choice, &workloads)?;
+    let interrupted = watch_for_interrupt()?;
+    let rounds = if arguments.quick { QUICK_ROUNDS } else { usize::from(arguments.rounds) };
+    let mut record = Record::begin("compare", rounds, &engines, used(&workloads));
+    if let Some(load) = record.machine.load_before.filter(|load| *load > QUIET_LOAD) {
+        eprintln!("note: the machine is busy (load average {load}), so the ratios will scatter; the record says so");
+    }
+    let (budget, limit) = if arguments.quick { (Some(QUICK_BUDGET), QUICK_LIMIT) } else { (None, run::LIMIT) };
+    let plan = Plan { engines: &engines, workloads: &workloads, rounds, budget, limit };
+    compare::run(&plan, &mut record, &interrupted);
+    print!("{}", table::render(&record));
+    finish(&record, &arguments.choice)
+}
+
+/// Counts, prints the table, writes the record.
+pub fn instructions(arguments: &Instructions) -> Result<bool, String> {
+    let workloads = chosen_workloads(&arguments.choice.only, &instructions::counted())?;
+    let engines = built(&arguments.choice, &workloads)?;
+    let interrupted = watch_for_interrupt()?;
+    let rounds = usize::from(arguments.rounds);
+    let mut record = Record::begin("instructions", rounds, &engines, used(&workloads));
+    match instructions::valgrind() {
+        Some(valgrind) => {
+            instructions::run(&valgrind, &engines, &workloads, rounds, &mut record, &interrupted);
+            print!("{}", table::render_instructions(&record));
+            finish(&record, &arguments.choice)
+        }
+        None => {
+            println!("SKIPPED valgrind: it is not on the PATH, so no instruction was counted; install valgrind");
+            for (workload, built) in workloads.iter().flat_map(|info| engines.iter().map(move |built| (info, built))) {
+                record.failures.push(Failure {
+                    workload: workload.id.to_owned(),
+                    engine: built.engine.id.to_owned(),
+                    reason: "SKIPPED valgrind: not on the PATH".to_owned(),
+                });
+            }
+            write(&record, &arguments.choice)?;
+            Ok(true)
+        }
+    }
+}
+
+/// Times single operations, prints the table, writes the record.
+pub fn latency(arguments: &Latency) -> Result<bool, String> {
+    let patterns = latency::chosen(&arguments.choice.only)?;
+    let engines = built_for(&arguments.choice, &[Class::Pattern])?;
+    let interrupted = watch_for_interrupt()?;
+    let rounds = usize::from(arguments.rounds);
+    let mut record = Record::begin("latency", rounds, &engines, patterns);
+    latency::run(&engines, rounds, &mut record, &interrupted);
+    print!("{}", table::render_latency(&record));
+    finish(&record, &arguments.choice)
+}
+
+/// Measures code and resident memory per thread and per region, prints the table, writes the record.
+pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
+    let engines = built_for(&arguments.choice, &[Class::Pattern])?;
+    let interrupted = watch_for_interrupt()?;
+    let rounds = usize::from(arguments.rounds);
+    let mut record = Record::begin("footprint", rounds, &engines, footprint::counted());
+    footprint::run(&engines, rounds, &mut record, &interrupted);
+    print!("{}", table::render_footprint(&record));
+    finish(&record, &arguments.choice)
+}
+
+/// Times readings of the ledger in growing processes, prints the table, writes the record.
+pub fn scale(arguments: &Scale) -> Result<bool, String> {
+    let shapes = scale::chosen(&arguments.only)?;
+    let program = build::binary("heapledger", "bench-heapledger-scale", Class::Pattern)?;
+    let interrupted = watch_for_interrupt()?;
+    let rounds = usize::from(arguments.rounds);
+    let mut record = Record::begin("scale", rounds, &[], shapes);
+    scale::run(&program, rounds, &mut record, &interrupted);
+    print!("{}", table::render_scale(&record));
+    let choice = Choice { json: arguments.json.clone(), ..Choice::default() };
+    finish(&record, &choice)
+}
+
+/// Counts what must not grow, and compares it with the file of accepted counts or writes it there.
+pub fn golden(arguments: &Golden) -> Result<bool, String> {
+    let Some(valgrind) = instructions::valgrind() else {
+        println!("SKIPPED valgrind: it is not on the PATH, so no instruction was counted; install valgrind");
+        return Ok(true);
+    };
+    let workloads: Vec<Info> = instructions::counted().into_iter().filter(|info| info.id != "phase").collect();
+    let choice = Choice { engines: vec!["ledger".to_owned()], ..Choice::default() };
+    let engines = built(&choice, &workloads)?;
+    let interrupted = watch_for_interrupt()?;
+    let mut record = Record::begin("instructions", 1, &engines, used(&workloads));
+    instructions::run(&valgrind, &engines, &workloads, 1, &mut record, &interrupted);
+    footprint::code(&engines, &mut record);
+    let measured = golden::Golden::of(&record)?;
+    if arguments.accept {
+        measured.write(&arguments.file)?;
+        println!("{} has the counts of this build", arguments.file.display());
+        return Ok(true);
+    }
+    let accepted = golden::Golden::read(&arguments.file)?;
+    if accepted.rustc != measured.rustc {
+        println!(
+            "SKIPPED golden counts: they were accepted with {}, this is {}; accept them anew with --accept",
+            accepted.rustc.as_deref().unwrap_or("an unknown compiler"),
+            measured.rustc.as_deref().unwrap_or("an unknown compiler"),
+        );
+        return Ok(true);
+    }
+    let (text, grown) = accepted.compare(&measured);
+    print!("{text}");
+    if grown > 0 {
+        eprintln!(
+            "counts grew: find out why; if it must be, accept them with \
+             `cargo run --release -p heapledger-bench -- golden --accept`"
+        );
+    }
+    Ok(grown == 0)
+}
+
+fn used(workloads: &[Info]) -> Vec<WorkloadUsed> {
+    workloads.iter().map(WorkloadUsed::from).collect()
+}
+
+/// Writes or checks the cost table of a README.
+pub fn report(arguments: &Report) -> Result<bool, String> {
+    let names: Vec<String> = if arguments.record.is_empty() {
+        let text = std::fs::read_to_string(&arguments.readme)
+            .map_err(|error| format!("cannot read {}: {error}", arguments.readme.display()))?;
+        costs::named(&text)
+    } else {
+        arguments.record.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    };
+    if names.is_empty() {
+        return Err(format!("{} names no record: give one with --record FILE", arguments.readme.display()));
+    }
+    let mut records = Vec::with_capacity(names.len());
+    for name in names {
+        let record = Record::read(Path::new(&name))?;
+        records.push((name, record));
+    }
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, page::render(&records))
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        println!("wrote {}", path.display());
+        return Ok(true);
+    }
+    match costs::update(&arguments.readme, &records, arguments.check) {
+        Ok(message) => {
+            println!("{message}");
+            Ok(true)
+        }
+        Err(message) if arguments.check => {
+            eprintln!("{message}");
+            Ok(false)
+        }
+        Err(message) => Err(message),
+    }
+}
+
+/// Prints every gate with its verdict.
+pub fn gates(path: &Path) -> Result<bool, String> {
+    let verdicts = gates::judge(&Record::read(path)?);
+    print!("{}", gates::render(&verdicts));
+    Ok(verdicts.iter().all(gates::Verdict::passes))
+}
+
+/// Prints the ids that the other commands take.
+pub fn list() {
+    for info in WORKLOADS {
+        println!("workload  {:<20} {}", info.id, info.about);
+    }
+    for engine in ENGINES {
+        println!("engine    {:<20} {}", engine.id, engine.about);
+    }
+}
+
+fn chosen_workloads(only: &[String], from: &[Info]) -> Result<Vec<Info>, String> {
+    let known = || from.iter().map(|info| info.id).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = only.iter().find(|id| !from.iter().any(|info| info.id == id.as_str())) {
+        return Err(format!("there is no workload {unknown:?} here; there are {}", known()));
+    }
+    Ok(from.iter().filter(|info| only.is_empty() || only.iter().any(|id| id == info.id)).copied().collect())
+}
+
+fn chosen_engines(ids: &[String]) -> Result<Vec<&'static Engine>, String> {
+    let known = || ENGINES.iter().map(|engine| engine.id).collect::<Vec<_>>().join(", ");
+    let ids: Vec<&str> =
+        ids.iter().flat_map(|id| if id == "ledger" { LEDGER.to_vec() } else { vec![id.as_str()] }).collect();
+    if let Some(unknown) = ids.iter().find(|id| engines::find(id).is_none()) {
+        return Err(format!("there is no engine {unknown:?}; there are ledger (the first three), {}", known()));
+    }
+    Ok(ENGINES.iter().filter(|engine| ids.is_empty() || ids.contains(&engine.id)).collect())
+}
+
+fn built(choice: &Choice, workloads: &[Info]) -> Result<Vec<Built>, String> {
+    built_for(choice, &workloads.iter().map(|info| info.class).collect::<Vec<_>>())
+}
+
+fn built_for(choice: &Choice, needed: &[Class]) -> Result<Vec<Built>, String> {
+    let build = |engine| build::build(engine, needed);
+    let built: Vec<Built> = chosen_engines(&choice.engines)?.into_iter().map(build).collect::<Result<_, _>>()?;
+    for id in build::unlike_plain(&built) {
+        eprintln!(
+            "note: {id} has another jemalloc than plain (version, build flags or options): a ratio measures that too"
+        );
+    }
+    Ok(built)
+}
+
+/// The first Ctrl-C asks for an end that keeps what was measured; the second one ends at once.
+fn watch_for_interrupt() -> Result<Arc<AtomicBool>, String> {
+    /// What a shell reports of a program that ended by Ctrl-C.
+    const INTERRUPTED: i32 = 130;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|error| format!("cannot watch for Ctrl-C: {error}"))?;
+    Ok(interrupted)
+}
+
+/// Writes the record and says what is missing from it.
+fn finish(record: &Record, choice: &Choice) -> Result<bool, String> {
+    write(record, choice)?;
+    for failure in &record.failures {
+        eprintln!("{} on {}: {}", failure.engine, failure.workload, failure.reason);
+    }
+    if !record.complete {
+        eprintln!("interrupted: only whole rounds were kept");
+    }
+    Ok(record.complete && record.failures.is_empty())
+}
+
+fn write(record: &Record, choice: &Choice) -> Result<(), String> {
+    let Some(path) = &choice.json else { return Ok(()) };
+    record.write(path)?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WORKLOADS, chosen_engines, chosen_workloads};
+
+    #[test]
+    fn a_choice_keeps_the_order_of_the_list_and_an_empty_one_takes_all() {
+        let chosen = chosen_workloads(&["json".into(), "ring".into()], WORKLOADS).expect("both exist");
+        assert_eq!(chosen.iter().map(|info| info.id).collect::<Vec<_>>(), ["ring", "json"]);
+        assert_eq!(chosen_workloads(&[], WORKLOADS).expect("all").len(), WORKLOADS.len());
+    }
+
+    #[test]
+    fn an_unknown_id_is_named_beside_those_that_exist() {
+        let error = chosen_workloads(&["rings".into()], WORKLOADS).expect_err("there is none");
+        assert!(error.contains("rings") && error.contains("ring2_mixed"), "{error}");
+        let error = chosen_engines(&["plan".into()]).expect_err("there is none");
+        assert!(error.contains("plan") && error.contains("heapledger-tagged"), "{error}");
+    }
+}

@@ -1,0 +1,128 @@
+//! The engines: one small program per allocator over the same workloads.
+
+use workloads::Info;
+
+/// The engine that every ratio is a ratio to.
+pub const PLAIN: &str = "plain";
+
+/// An engine as it is listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine {
+    /// Its name on the command line, in records and in tables.
+    pub id: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// Its folder under `benches/engines`, and its package is `heapledger-bench-` with this name.
+    pub folder: &'static str,
+    /// What it is told through its environment, which is empty otherwise.
+    pub environment: &'static [(&'static str, &'static str)],
+    /// What it counts, which decides with whom it is compared.
+    pub counts: Counts,
+    /// How many times fewer iterations it runs, because each of its allocations takes so much longer.
+    pub fewer: u64,
+}
+
+/// What an engine knows of the heap at any moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Nothing beyond what every allocator keeps for itself.
+    Nothing,
+    /// The process's bytes, exactly.
+    Process,
+    /// The bytes of each region or group, exactly, whoever frees.
+    Regions,
+    /// The call stack of every block.
+    EveryStack,
+    /// The call stacks of a sample.
+    SampledStacks,
+}
+
+impl Counts {
+    /// The same in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Counts::Nothing => "nothing of the program",
+            Counts::Process => "bytes of the process",
+            Counts::Regions => "bytes per region",
+            Counts::EveryStack => "the call stack of each block",
+            Counts::SampledStacks => "call stacks of a sample",
+        }
+    }
+}
+
+/// Every engine, in the order of the tables. To add one, write a package under `engines/` and a line here.
+pub const ENGINES: &[Engine] = &[
+    alone(PLAIN, "plain jemalloc", Counts::Nothing),
+    ledger("heapledger-untagged", "heapledger, no region ever entered"),
+    ledger("heapledger-tagged", "heapledger, regions entered as the workload says"),
+    ledger("heapledger-sampler", "heapledger-tagged with a thread that reads quick() every second"),
+    alone("glibc", "the C library's malloc", Counts::Nothing),
+    alone("mimalloc", "mimalloc", Counts::Nothing),
+    Engine {
+        environment: &[("_RJEM_MALLOC_CONF", "prof:true")],
+        ..alone("jemalloc-prof", "jemalloc with its own heap profiling at its default rate", Counts::SampledStacks)
+    },
+    alone("tracking-allocator", "tracking-allocator over the same jemalloc, a group per region", Counts::Regions),
+    alone("stats_alloc", "stats_alloc over jemalloc linked as malloc", Counts::Process),
+    alone("cap", "cap over the same jemalloc", Counts::Process),
+    alone("re_memory", "re_memory over the same jemalloc, without call stacks", Counts::Process),
+    alone("accounting-allocator", "accounting-allocator over the same jemalloc", Counts::Process),
+    Engine { fewer: 40, ..alone("dhat", "dhat over jemalloc linked as malloc", Counts::EveryStack) },
+];
+/// What `--engines ledger` stands for.
+pub const LEDGER: &[&str] = &[PLAIN, "heapledger-untagged", "heapledger-tagged"];
+
+/// An engine in a package of its own.
+const fn alone(id: &'static str, about: &'static str, counts: Counts) -> Engine {
+    Engine { id, about, folder: id, environment: &[], counts, fewer: 1 }
+}
+
+/// An engine of the ledger's package.
+const fn ledger(id: &'static str, about: &'static str) -> Engine {
+    Engine { folder: "heapledger", ..alone(id, about, Counts::Regions) }
+}
+
+impl Engine {
+    /// Iterations of `workload` for this engine.
+    pub fn iterations(&self, workload: &Info) -> u64 {
+        (workload.iterations / self.fewer).max(1)
+    }
+}
+
+/// The engine called `id`.
+pub fn find(id: &str) -> Option<&'static Engine> {
+    ENGINES.iter().find(|engine| engine.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use super::{ENGINES, LEDGER, PLAIN, find};
+    use crate::WORKSPACE;
+
+    #[test]
+    fn every_engine_has_an_id_of_its_own_and_the_first_one_is_plain() {
+        let ids: HashSet<&str> = ENGINES.iter().map(|engine| engine.id).collect();
+        assert_eq!(ids.len(), ENGINES.len());
+        assert_eq!(ENGINES[0].id, PLAIN);
+        assert!(find("no-such-engine").is_none());
+        assert!(LEDGER.iter().all(|id| find(id).is_some()));
+    }
+
+    #[test]
+    fn every_folder_of_engines_is_in_the_list_and_every_engine_has_its_folder() {
+        let folder = Path::new(WORKSPACE).join("benches/engines");
+        for engine in ENGINES {
+            assert!(folder.join(engine.folder).join("Cargo.toml").is_file(), "{}", engine.id);
+        }
+        for entry in std::fs::read_dir(folder).expect("the folder of the engines") {
+            let entry = entry.expect("an entry of the folder");
+            let name = entry.file_name();
+            if entry.path().join("Cargo.toml").is_file() {
+                assert!(ENGINES.iter().any(|engine| engine.folder == name), "{}", entry.path().display());
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Instructions per allocation and free, counted by callgrind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use workloads::Class;
+
+use crate::build::Built;
+use crate::engines::{Engine, PLAIN};
+use crate::progress::Progress;
+use crate::record::{Failure, Record, Row};
+use crate::rows::{INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN};
+use crate::run;
+
+/// A workload whose operation is one pair, and two lengths of it. The longer run less the shorter one is steady state
+/// alone: start-up, set-up and tear-down cancel. For `phase` it is the second fill of B.
+const COUNTED: &[(&str, u64, u64)] = &[
+    ("loop64", 100_000, 300_000),
+    ("ring", 1, 3),
+    ("ring_mixed", 1, 3),
+    ("prodcons", 1, 3),
+    ("prodcons_mixed", 1, 3),
+    ("phase", 1, 2),
+];
+
+/// The workloads that are counted.
+pub fn counted() -> Vec<workloads::Info> {
+    COUNTED.iter().filter_map(|(id, _, _)| workloads::info(id).copied()).collect()
+}
+
+/// Where valgrind is, if it is there.
+pub fn valgrind() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join("valgrind")).find(|program| program.is_file())
+}
+
+/// Counts each engine on each counted workload `only` once per round, and puts the rows into `record`.
+pub fn run(
+    valgrind: &Path,
+    engines: &[Built],
+    only: &[workloads::Info],
+    rounds: usize,
+    record: &mut Record,
+    interrupted: &AtomicBool,
+) {
+    let progress = Progress::new(rounds * only.len() * engines.len());
+    for &(id, short, long) in COUNTED.iter().filter(|(id, _, _)| only.iter().any(|info| info.id == *id)) {
+        let mut plain = None;
+        for built in engines {
+            let mut samples = Vec::with_capacity(rounds);
+            for _ in 0..rounds {
+                progress.step(&format!("callgrind {id} {}", built.engine.id));
+                let result = per_pair(valgrind, built, id, short, long);
+                if interrupted.load(Ordering::Relaxed) {
+                    progress.finish();
+                    return;
+                }
+                match result {
+                    Ok(count) => samples.push(count),
+                    Err(reason) => {
+                        let (workload, engine) = (id.to_owned(), built.engine.id.to_owned());
+                        record.failures.push(Failure { workload, engine, reason });
+                        samples.clear();
+                        break;
+                    }
+                }
+            }
+            let Some(row) = Row::new(id, built.engine.id, INSTRUCTIONS, samples) else { continue };
+            if built.engine.id == PLAIN {
+                plain = Some(row.median);
+            } else if let Some(plain) = plain {
+                let over = row.samples.iter().map(|count| count - plain).collect();
+                record.rows.extend(Row::new(id, built.engine.id, INSTRUCTIONS_OVER_PLAIN, over));
+            }
+            record.rows.push(row);
+        }
+    }
+    progress.finish();
+    record.complete = true;
+}
+
+fn per_pair(valgrind: &Path, built: &Built, workload: &str, short: u64, long: u64) -> Result<f64, String> {
+    let program = built.program(Class::Pattern)?;
+    let (few, instructions_of_few) = count(valgrind, program, built.engine, workload, short)?;
+    let (many, instructions_of_many) = count(valgrind, program, built.engine, workload, long)?;
+    let pairs = many.checked_sub(few).filter(|pairs| *pairs > 0);
+    let pairs = pairs.ok_or_else(|| format!("{long} iterations are no more operations than {short}"))?;
+    let instructions = instructions_of_many.checked_sub(instructions_of_few);
+    let instructions = instructions.ok_or_else(|| format!("{long} iterations took fewer instructions than {short}"))?;
+    Ok((instructions as f64 / pairs as f64 * 100.0).round() / 100.0)
+}
+
+/// The operations and the instructions of one run.
+fn count(
+    valgrind: &Path,
+    program: &Path,
+    engine: &Engine,
+    workload: &str,
+    iterations: u64,
+) -> Result<(u64, u64), String> {
+    let file = std::env::temp_dir().join(format!("heapledger-bench-{}.callgrind", std::process::id()));
+    let mut option = std::ffi::OsString::from("--callgrind-out-file=");
+    option.push(&file);
+    let mut command = Command::new(valgrind);
+    command.env_clear().envs(engine.environment.iter().copied());
+    command.args(["--quiet", "--tool=callgrind"]).arg(option).arg(program);
+    let printed = run::within(command.args([workload, "--iterations", &iterations.to_string()]), run::LIMIT);
+    let counts = fs::read_to_string(&file).map_err(|error| format!("callgrind left no counts: {error}"));
+    // It is not there if valgrind failed, and then that is what is reported.
+    let _ = fs::remove_file(&file);
+    let sample = run::sample(&printed?)?;
+    let total = total(&counts?).ok_or("callgrind's file has no total")?;
+    Ok((sample.operations, total))
+}
+
+/// The instructions of the whole run in callgrind's file.
+fn total(counts: &str) -> Option<u64> {
+    let find = |name| counts.lines().find_map(|line| line.strip_prefix(name));
+    find("totals:").or_else(|| find("summary:"))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COUNTED, counted, total};
+
+    #[test]
+    fn the_total_is_read_whatever_callgrind_calls_it() {
+        assert_eq!(total("events: Ir\nsummary: 41\n"), Some(41));
+        assert_eq!(total("events: Ir\nsummary: 41\n\ntotals: 42\n"), Some(42));
+        assert_eq!(total("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn every_counted_workload_exists_and_counts_pairs() {
+        assert_eq!(counted().len(), COUNTED.len());
+        assert!(counted().iter().all(|info| info.operation == "pair"));
+        assert!(COUNTED.iter().all(|(_, short, long)| short < long));
+    }
+}

@@ -1,0 +1,250 @@
+//! The cost of reading the ledger as the process grows, and what other threads feel meanwhile.
+
+mod fit;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+
+use crate::machine;
+use crate::progress::Progress;
+use crate::record::{Failure, Record, Row, WorkloadUsed};
+use crate::run;
+pub use fit::Line;
+
+/// Time of one reading. The row says `at` which value of the shape.
+pub const CALL_NS: &str = "call_ns";
+/// The worst that another thread felt, and what it felt at most in all but one of a thousand cases.
+pub const STALL_MAX_NS: &str = "stall_max_ns";
+/// See [`STALL_MAX_NS`].
+pub const STALL_P999_NS: &str = "stall_p999_ns";
+/// The shape of the rows about stalls.
+pub const STALLS: &str = "stalls";
+
+const GIB: f64 = 1_073_741_824.0;
+/// What a shape may take of the memory that is free.
+const FREE_PART: f64 = 0.75;
+
+/// How the process grows, and by what.
+pub struct Shape {
+    /// Its name.
+    pub id: &'static str,
+    /// What varies and what does not.
+    pub about: &'static str,
+    /// The unit in which slopes are stated, and how much of the value it is.
+    pub unit: (&'static str, f64),
+    /// The values.
+    pub values: &'static [f64],
+    /// Resident memory per unit of the value, about.
+    resident_bytes: f64,
+}
+
+/// Every shape.
+pub const SHAPES: &[Shape] = &[
+    Shape {
+        id: "resident",
+        about: "resident bytes, always in 1,000 blocks",
+        unit: ("GiB", GIB),
+        values: &[0.1 * GIB, GIB, 4.0 * GIB, 12.0 * GIB],
+        resident_bytes: 1.0,
+    },
+    Shape {
+        id: "extents",
+        about: "extents of one page each, not resident",
+        unit: ("1000 extents", 1e3),
+        values: &[1e3, 1e4, 1e5, 1e6],
+        resident_bytes: 200.0,
+    },
+    Shape {
+        id: "threads",
+        about: "idle threads that hold a block in each of four regions",
+        unit: ("thread", 1.0),
+        values: &[1.0, 16.0, 128.0, 512.0],
+        resident_bytes: 64e3,
+    },
+    Shape {
+        id: "regions",
+        about: "regions with one block each, on one thread",
+        unit: ("region", 1.0),
+        values: &[1.0, 16.0, 64.0, 255.0],
+        resident_bytes: 8e3,
+    },
+];
+
+/// Resident bytes while stalls are measured.
+const STALLS_AT: &[f64] = &[0.1 * GIB, 4.0 * GIB];
+
+#[derive(Deserialize)]
+struct Stalls {
+    quiet: BTreeMap<String, Felt>,
+    reading: BTreeMap<String, Felt>,
+}
+
+#[derive(Deserialize)]
+struct Felt {
+    p999_ns: f64,
+    max_ns: f64,
+}
+
+/// The shapes `only`, or all, as a record lists them.
+pub fn chosen(only: &[String]) -> Result<Vec<WorkloadUsed>, String> {
+    let all = SHAPES.iter().map(|shape| (shape.id, shape.about));
+    let all: Vec<_> =
+        all.chain([(STALLS, "what another thread feels while statements are read, and before")]).collect();
+    if let Some(unknown) = only.iter().find(|id| !all.iter().any(|(name, _)| name == id)) {
+        let known = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        return Err(format!("there is no shape {unknown:?} here; there are {known}"));
+    }
+    let used = |(id, about): (&str, &str)| WorkloadUsed {
+        id: id.to_owned(),
+        about: about.to_owned(),
+        operation: "reading".to_owned(),
+        iterations: 1,
+    };
+    Ok(all.into_iter().filter(|(id, _)| only.is_empty() || only.iter().any(|one| one == id)).map(used).collect())
+}
+
+/// Measures every value of every shape of `record` in processes of their own, `rounds` times.
+pub fn run(program: &Path, rounds: usize, record: &mut Record, interrupted: &AtomicBool) {
+    let used: Vec<String> = record.configuration.workloads.iter().map(|used| used.id.clone()).collect();
+    let shapes: Vec<&Shape> = SHAPES.iter().filter(|shape| used.iter().any(|id| id == shape.id)).collect();
+    let stalls = used.iter().any(|id| id == STALLS);
+    let steps = shapes.iter().map(|shape| shape.values.len()).sum::<usize>() * rounds + STALLS_AT.len();
+    let progress = Progress::new(steps);
+    for shape in shapes {
+        for &value in shape.values {
+            let mut samples: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+            for round in 0..rounds {
+                progress.step(&format!("round {}/{rounds} {} {}", round + 1, shape.id, shown(shape, value)));
+                let result = room(value * shape.resident_bytes).and_then(|()| readings(program, shape.id, value));
+                if interrupted.load(Ordering::Relaxed) {
+                    progress.finish();
+                    return;
+                }
+                match result {
+                    Ok(told) => {
+                        told.into_iter().for_each(|(kind, times)| samples.entry(kind).or_default().extend(times))
+                    }
+                    Err(reason) => {
+                        let workload = format!("{} {}", shape.id, shown(shape, value));
+                        record.failures.push(Failure { workload, engine: "heapledger".to_owned(), reason });
+                        break;
+                    }
+                }
+            }
+            for (kind, times) in samples {
+                record.rows.extend(Row::at(shape.id, &kind, CALL_NS, value, times));
+            }
+        }
+    }
+    for &value in STALLS_AT.iter().filter(|_| stalls) {
+        progress.step(&format!("stalls at {:.1} GiB", value / GIB));
+        let told = room(value).and_then(|()| felt(program, value));
+        if interrupted.load(Ordering::Relaxed) {
+            progress.finish();
+            return;
+        }
+        match told {
+            Ok(told) => told.into_iter().for_each(|row| record.rows.push(row)),
+            Err(reason) => {
+                let workload = format!("{STALLS} {:.1} GiB", value / GIB);
+                record.failures.push(Failure { workload, engine: "heapledger".to_owned(), reason });
+            }
+        }
+    }
+    progress.finish();
+    record.complete = true;
+    record.configuration.load_after = machine::load();
+}
+
+/// The line through the medians of `kind` over the values of `shape`, in nanoseconds and the shape's unit.
+pub fn line(record: &Record, shape: &Shape, kind: &str) -> Option<Line> {
+    let point = |row: &Row| row.at.map(|at| (at / shape.unit.1, row.median));
+    let of = |row: &&Row| row.workload == shape.id && row.engine == kind && row.measure == CALL_NS;
+    Line::through(&record.rows.iter().filter(of).filter_map(point).collect::<Vec<_>>())
+}
+
+/// The kinds of reading that were timed in `shape`.
+pub fn kinds(record: &Record, shape: &Shape) -> Vec<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    for row in record.rows.iter().filter(|row| row.workload == shape.id && row.measure == CALL_NS) {
+        if !kinds.contains(&row.engine) {
+            kinds.push(row.engine.clone());
+        }
+    }
+    kinds
+}
+
+/// A value with its unit, as people say it.
+pub fn shown(shape: &Shape, value: f64) -> String {
+    if shape.id == "resident" { format!("{:.1} GiB", value / GIB) } else { format!("{value:.0}") }
+}
+
+fn readings(program: &Path, shape: &str, value: f64) -> Result<BTreeMap<String, Vec<f64>>, String> {
+    let line = asked(program, shape, value)?;
+    serde_json::from_str(&line).map_err(|error| format!("cannot read what the program printed: {error}: {line:?}"))
+}
+
+fn felt(program: &Path, value: f64) -> Result<Vec<Row>, String> {
+    let line = asked(program, STALLS, value)?;
+    let told: Stalls =
+        serde_json::from_str(&line).map_err(|error| format!("cannot read the stalls: {error}: {line:?}"))?;
+    let mut rows = Vec::new();
+    for (when, kinds) in [("quiet", told.quiet), ("reading", told.reading)] {
+        for (kind, felt) in kinds {
+            let engine = format!("{kind} {when}");
+            rows.extend(Row::at(STALLS, &engine, STALL_P999_NS, value, vec![felt.p999_ns]));
+            rows.extend(Row::at(STALLS, &engine, STALL_MAX_NS, value, vec![felt.max_ns]));
+        }
+    }
+    Ok(rows)
+}
+
+fn asked(program: &Path, shape: &str, value: f64) -> Result<String, String> {
+    let mut command = std::process::Command::new(program);
+    run::within(command.env_clear().args([shape, &format!("{value:.0}")]), run::LIMIT)
+}
+
+/// Whether the machine has room for `bytes`; the kernel would end the process, or another one, if it has not.
+fn room(bytes: f64) -> Result<(), String> {
+    let text = fs::read_to_string("/proc/meminfo").map_err(|error| format!("cannot read /proc/meminfo: {error}"))?;
+    let free = machine::available_bytes(&text).ok_or("/proc/meminfo has no line MemAvailable")? as f64;
+    if bytes <= free * FREE_PART {
+        return Ok(());
+    }
+    Err(format!("SKIPPED memory: it takes {:.1} GiB, and {:.1} GiB are available", bytes / GIB, free / GIB))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CALL_NS, SHAPES, chosen, line, room};
+    use crate::record::{Record, Row};
+
+    #[test]
+    fn the_slope_is_stated_in_the_unit_of_the_shape() {
+        let shape = SHAPES.iter().find(|shape| shape.id == "resident").expect("it is in the list");
+        // 2 ms and 3 ms per GiB.
+        let row = |gib: f64| {
+            let at = gib * 1_073_741_824.0;
+            Row::at("resident", "statement", CALL_NS, at, vec![2e6 + 3e6 * gib]).expect("a sample")
+        };
+        let record = Record { rows: vec![row(1.0), row(4.0), row(12.0)], ..Record::default() };
+        let line = line(&record, shape, "statement").expect("three points");
+        assert!((line.base - 2e6).abs() < 1.0 && (line.slope - 3e6).abs() < 1.0, "{line:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_skipped_with_both_amounts() {
+        let error = room(1e18).expect_err("no machine has it");
+        assert!(error.contains("SKIPPED memory") && error.contains("available"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_shape_is_named_beside_those_that_exist() {
+        let error = chosen(&["heaps".into()]).expect_err("there is none");
+        assert!(error.contains("heaps") && error.contains("stalls"), "{error}");
+    }
+}

@@ -1,0 +1,126 @@
+//! A producer allocates, a consumer frees: no block is freed on the thread that allocated it.
+
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+use std::sync::mpsc;
+
+use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
+
+const SMALLEST_BYTES: u32 = 16;
+const LARGEST_BYTES: u32 = 512;
+/// Blocks go over in batches, as a queue of messages does, so that the channel does not hide the allocator.
+const BATCH: usize = 256;
+/// So many batches may wait.
+const WAITING: usize = 16;
+/// One iteration hands over this many batches.
+const BATCHES: u64 = 400;
+/// In the mixed workload the region changes after this many allocations.
+const SWITCH_EVERY: usize = 100;
+
+type Batch = Vec<Box<[MaybeUninit<u8>]>>;
+
+fn run<T: Tagger>(tagger: T, mix: Mix, iterations: u64) -> Outcome {
+    let (full, arriving) = mpsc::sync_channel::<Batch>(WAITING);
+    // The vectors of the batches go back and forth, so that the blocks are all that is allocated.
+    let (empty, returning) = mpsc::sync_channel::<Batch>(2 * WAITING);
+    for _ in 0..2 * WAITING {
+        empty.send(Vec::with_capacity(BATCH)).expect("the receiver is in this function");
+    }
+    let consumer = std::thread::spawn(move || {
+        for mut batch in arriving {
+            batch.clear();
+            // The producer has ended once it takes no more of them.
+            let _ = empty.send(batch);
+        }
+    });
+    let mut producer = Producer { random: Random::new(6), region: 0, until_switch: SWITCH_EVERY };
+    let mut hand_over = |batches: u64| {
+        for _ in 0..batches {
+            let mut batch = returning.recv().expect("the consumer outlives the producer");
+            producer.fill(tagger, mix, &mut batch);
+            full.send(batch).expect("the consumer outlives the producer");
+        }
+    };
+    // Both sides have their pages before the clock starts.
+    hand_over(BATCHES);
+    let watch = Stopwatch::start();
+    let batches = iterations * BATCHES;
+    hand_over(batches);
+    drop(full);
+    consumer.join().expect("the consumer does nothing that can fail");
+    watch.stop(batches * BATCH as u64)
+}
+
+struct Producer {
+    random: Random,
+    region: usize,
+    until_switch: usize,
+}
+
+impl Producer {
+    fn fill<T: Tagger>(&mut self, tagger: T, mix: Mix, batch: &mut Batch) {
+        if mix == Mix::Pure {
+            let _in = tagger.enter(0);
+            return self.allocate(BATCH, batch);
+        }
+        let mut left = BATCH;
+        while left > 0 {
+            let count = left.min(self.until_switch);
+            {
+                let _in = tagger.enter(self.region);
+                self.allocate(count, batch);
+            }
+            left -= count;
+            self.until_switch -= count;
+            if self.until_switch == 0 {
+                self.until_switch = SWITCH_EVERY;
+                self.region = (self.region + 1) % REGIONS;
+            }
+        }
+    }
+
+    #[inline]
+    fn allocate(&mut self, count: usize, batch: &mut Batch) {
+        for _ in 0..count {
+            let mut object = Box::new_uninit_slice(self.random.between(SMALLEST_BYTES, LARGEST_BYTES));
+            object.fill(MaybeUninit::new(1));
+            batch.push(black_box(object));
+        }
+    }
+}
+
+/// One region.
+pub struct ProdCons;
+
+impl Workload for ProdCons {
+    const INFO: Info = Info {
+        id: "prodcons",
+        about: "blocks of 16-512 B made by one thread, freed by another, in batches of 256",
+        operation: "pair",
+        mix: Mix::Pure,
+        class: Class::Pattern,
+        iterations: 16,
+    };
+
+    fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
+        run(tagger, Self::INFO.mix, iterations)
+    }
+}
+
+/// Four regions.
+pub struct ProdConsMixed;
+
+impl Workload for ProdConsMixed {
+    const INFO: Info = Info {
+        id: "prodcons_mixed",
+        about: "prodcons, four regions switched every 100 allocations",
+        operation: "pair",
+        mix: Mix::FourRegions,
+        class: Class::Pattern,
+        iterations: 16,
+    };
+
+    fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
+        run(tagger, Self::INFO.mix, iterations)
+    }
+}
