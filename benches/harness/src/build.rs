@@ -81,7 +81,7 @@ pub fn binary(folder: &str, binary: &str, class: Class) -> Result<PathBuf, Strin
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| format!("{WORKSPACE}/target").into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--locked", "--package", &format!("heapledger-bench-{folder}"), "--bin", binary])
+        .args(["build", "--package", &format!("heapledger-bench-{folder}"), "--bin", binary])
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(Path::new(WORKSPACE).join(target))
