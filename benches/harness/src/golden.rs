@@ -24,8 +24,8 @@ const WATCHED: &[(&str, &str, &str)] = &[
     ("ring", "heapledger-untagged", INSTRUCTIONS_OVER_PLAIN),
     ("ring", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
     ("ring_mixed", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
-    ("prodcons", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
-    ("prodcons_mixed", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
+    ("handover", "heapledger-untagged", INSTRUCTIONS_OVER_PLAIN),
+    ("handover", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
     (PROGRAM, "heapledger-tagged", TEXT_OVER_PLAIN_BYTES),
 ];
 

@@ -16,14 +16,8 @@ use crate::run;
 
 /// A workload whose operation is one pair, and two lengths of it. The longer run less the shorter one is steady state
 /// alone: start-up, set-up and tear-down cancel. For `phase` it is the second fill of B.
-const COUNTED: &[(&str, u64, u64)] = &[
-    ("loop64", 100_000, 300_000),
-    ("ring", 1, 3),
-    ("ring_mixed", 1, 3),
-    ("prodcons", 1, 3),
-    ("prodcons_mixed", 1, 3),
-    ("phase", 1, 2),
-];
+const COUNTED: &[(&str, u64, u64)] =
+    &[("loop64", 100_000, 300_000), ("ring", 1, 3), ("ring_mixed", 1, 3), ("handover", 4, 12), ("phase", 1, 2)];
 
 /// The workloads that are counted.
 pub fn counted() -> Vec<workloads::Info> {

@@ -122,7 +122,7 @@ struct Footprint {
 
 #[derive(Args)]
 struct Scale {
-    /// Only these shapes, separated by commas: resident, extents, threads, regions, stalls.
+    /// Only these shapes, separated by commas: resident, mixed, extents, threads, regions, stalls.
     #[arg(long, value_delimiter = ',', value_name = "SHAPE")]
     only: Vec<String>,
     /// In how many processes each value is measured; each calls several times.

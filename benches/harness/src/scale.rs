@@ -52,6 +52,13 @@ pub const SHAPES: &[Shape] = &[
         resident_bytes: 1.0,
     },
     Shape {
+        id: "mixed",
+        about: "bytes in blocks of 256 B of four regions in turn, so that every page holds all four",
+        unit: ("GiB", GIB),
+        values: &[0.01 * GIB, 0.1 * GIB, 0.5 * GIB, 2.0 * GIB],
+        resident_bytes: 1.2,
+    },
+    Shape {
         id: "extents",
         about: "extents of one page each, not resident",
         unit: ("1000 extents", 1e3),
@@ -180,7 +187,7 @@ pub fn kinds(record: &Record, shape: &Shape) -> Vec<String> {
 
 /// A value with its unit, as people say it.
 pub fn shown(shape: &Shape, value: f64) -> String {
-    if shape.id == "resident" { format!("{:.1} GiB", value / GIB) } else { format!("{value:.0}") }
+    if shape.unit.1 == GIB { format!("{} GiB", (value / GIB * 100.0).round() / 100.0) } else { format!("{value:.0}") }
 }
 
 fn readings(program: &Path, shape: &str, value: f64) -> Result<BTreeMap<String, Vec<f64>>, String> {

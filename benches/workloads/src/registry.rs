@@ -56,6 +56,7 @@ registry![
     ring_many::Ring8,
     ring_many::Ring32,
     prodcons::ProdCons,
+    prodcons::HandOver,
     churn::Churn,
     phase::Phase,
     phase2::Phase2,

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use heapledger::{live, quick, statement};
+use heapledger::{live, mark, quick, statement};
 use serde_json::{Value, json};
 
 use scale::{shape, stalls};
@@ -29,9 +29,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let told = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [name, value] => value.parse().map_err(|_| format!("{value:?} is not a whole number")).and_then(|value| {
-            if name == "stalls" { stalls::measure(value) } else { shape::within(name, value, || Ok(readings())) }
+            if name == "stalls" { stalls::measure(value) } else { shape::within(name, value, readings) }
         }),
-        _ => Err("usage: bench-heapledger-scale (resident|extents|threads|regions|stalls) VALUE".to_owned()),
+        _ => Err("usage: bench-heapledger-scale (resident|mixed|extents|threads|regions|stalls) VALUE".to_owned()),
     };
     match told {
         Ok(line) => {
@@ -46,12 +46,16 @@ fn main() -> ExitCode {
 }
 
 /// The time of every call, by kind.
-fn readings() -> Value {
-    json!({
+fn readings() -> Result<Value, String> {
+    // A reading that fails would be timed for what it does not do.
+    quick().map_err(|error| format!("quick: {error}"))?;
+    mark().map_err(|error| format!("mark: {error}"))?;
+    Ok(json!({
         "live": times(CHEAP_CALLS, || drop(black_box(live()))),
         "quick": times(CHEAP_CALLS, || drop(black_box(quick()))),
         "statement": times(DEAR_CALLS, || drop(black_box(statement()))),
-    })
+        "mark": times(DEAR_CALLS, || drop(black_box(mark()))),
+    }))
 }
 
 /// Nanoseconds of each of `calls`, after one that is not counted.

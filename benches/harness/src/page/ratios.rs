@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::svg::{Log, colour, drawing, escaped, line, text};
 use crate::engines::PLAIN;
 use crate::record::{Record, Row};
-use crate::rows::program_medians;
+use crate::rows::{TIME_RATIO, program_medians};
 use crate::stats::geometric_mean;
 
 /// What a reader must know of the chart.
@@ -54,7 +54,8 @@ pub fn render(record: &Record, measure: &str, label: &str) -> String {
         return "<p>Nothing was measured: no ratio can be taken without the plain engine.</p>\n".to_owned();
     }
     let low = rows.iter().map(|row| row.lower_quartile).fold(0.9, f64::min);
-    let high = rows.iter().map(|row| row.upper_quartile).fold(1.6, f64::max);
+    let least = if measure == TIME_RATIO { 1.6 } else { 1.2 };
+    let high = rows.iter().map(|row| row.upper_quartile).fold(least, f64::max);
     let workloads: Vec<&str> = record
         .configuration
         .workloads

@@ -124,3 +124,51 @@ impl Workload for ProdConsMixed {
         run(tagger, Self::INFO.mix, iterations)
     }
 }
+
+/// In turn: one thread makes 25,600 blocks, then another frees them all.
+///
+/// The two never run at the same time, so that its instructions can be counted: waiting is not among them.
+pub struct HandOver;
+
+impl Workload for HandOver {
+    const INFO: Info = Info {
+        id: "handover",
+        about: "in turn: one thread makes 25600 blocks of 16-512 B, another one frees them",
+        operation: "pair",
+        mix: Mix::Pure,
+        class: Class::Pattern,
+        iterations: 60,
+    };
+
+    fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
+        const BLOCKS: usize = 100 * BATCH;
+        let (full, arriving) = mpsc::sync_channel::<Batch>(0);
+        let (empty, returning) = mpsc::sync_channel::<Batch>(0);
+        let consumer = std::thread::spawn(move || {
+            for mut batch in arriving {
+                batch.clear();
+                empty.send(batch).expect("the producer waits for it");
+            }
+        });
+        let mut producer = Producer { random: Random::new(17), region: 0, until_switch: SWITCH_EVERY };
+        let mut batch = Batch::with_capacity(BLOCKS);
+        let mut in_turn = |times: u64| {
+            for _ in 0..times {
+                {
+                    let _in = tagger.enter(0);
+                    producer.allocate(BLOCKS, &mut batch);
+                }
+                full.send(std::mem::take(&mut batch)).expect("the consumer waits for it");
+                batch = returning.recv().expect("the consumer sends it back");
+            }
+        };
+        in_turn(2);
+        let outcome = Outcome::time(|| {
+            in_turn(iterations);
+            iterations * BLOCKS as u64
+        });
+        drop(full);
+        consumer.join().expect("the consumer does nothing that can fail");
+        outcome
+    }
+}

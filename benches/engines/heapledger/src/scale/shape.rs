@@ -11,6 +11,8 @@ const RESIDENT_BLOCKS: usize = 1_000;
 /// A block of one page: its slab is an extent of its own.
 const EXTENT_BYTES: usize = 4_096;
 const PAGE_BYTES: usize = 4_096;
+/// Small blocks, sixteen of them on a page.
+const SMALL_BYTES: usize = 256;
 /// Regions of the threads, and blocks per region and thread.
 const REGIONS: usize = 4;
 
@@ -20,6 +22,15 @@ pub fn within(name: &str, value: u64, read: impl FnOnce() -> Result<Value, Strin
     match name {
         "resident" => {
             let held = resident(value);
+            let told = read();
+            drop(held);
+            told
+        }
+        "mixed" => {
+            // The worst case of a walk: every page holds blocks of all four regions, one after the other.
+            let regions = named(REGIONS);
+            let block = |number: usize| regions[number % REGIONS].scope(|| vec![1; SMALL_BYTES]);
+            let held: Vec<Vec<u8>> = (0..value / SMALL_BYTES).map(block).collect();
             let told = read();
             drop(held);
             told
@@ -39,7 +50,7 @@ pub fn within(name: &str, value: u64, read: impl FnOnce() -> Result<Value, Strin
             drop(held);
             told
         }
-        _ => Err(format!("there is no shape {name:?}; there are resident, extents, threads, regions")),
+        _ => Err(format!("there is no shape {name:?}; there are resident, mixed, extents, threads, regions")),
     }
 }
 
