@@ -3,6 +3,7 @@
 mod curve;
 mod part;
 mod pool;
+mod stages;
 mod text;
 
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub use part::{ForecastPart, When};
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Traffic {
-    /// Nobody allocates or frees.
+    /// Nobody allocates or frees, and no thread ends.
     #[default]
     Idle,
     /// Threads allocate and free only what their caches hold, which jemalloc does not see.
@@ -39,8 +40,9 @@ pub enum Traffic {
 /// statement pages may be of any age, and the band is wide. RSS falls only by the resident share of what goes.
 ///
 /// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay time
-/// wide. Not modelled: memory pressure (the kernel takes muzzy pages), the end of an arena's last thread and
-/// [`purge`](https://docs.rs/heapledger), both of which return all at once.
+/// wide. Extents that lie side by side grow together before they go, and go as a whole, so that the band is wider by the
+/// most that lies so. Not modelled: memory pressure (the kernel takes muzzy pages); the end of a thread, at which the
+/// clocks of its arena are looked at, and of an arena's last thread, at which all of it is returned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     /// What was assumed of the threads.
@@ -153,7 +155,7 @@ impl Forecast {
     /// What is assumed of the threads, in words.
     pub fn assumes(&self) -> &'static str {
         match self.traffic {
-            Traffic::Idle => "nobody allocates",
+            Traffic::Idle => "nobody allocates and no thread ends",
             Traffic::Cached => "threads use their caches only",
             Traffic::Busy => "threads allocate beyond their caches in every arena",
         }
@@ -166,9 +168,12 @@ impl Forecast {
 }
 
 impl ForecastCheck {
-    /// Whether what was found lies in the band; `None` if either is unknown.
+    /// Whether what was found lies in the band, but for [`ForecastCheck::OWN_BYTES`]; `None` if either is unknown.
     pub fn holds(&self) -> Option<bool> {
         let (said, found) = (self.said.ends()?, self.found.ends()?);
-        Some(found.0 <= said.1 && said.0 <= found.1)
+        Some(found.0 <= said.1 + Self::OWN_BYTES && said.0 - Self::OWN_BYTES <= found.1)
     }
+
+    /// What the statements themselves, the forecast and whoever prints them take from free pages and free again.
+    pub const OWN_BYTES: i64 = 1 << 20;
 }

@@ -36,6 +36,25 @@ pub struct Totals {
     pub chunk_bytes: u64,
     /// How far what began in an earlier stretch reaches.
     claim: Claim,
+    /// Free extents side by side, up to the last one.
+    beside: Beside,
+}
+
+/// Extents of one state and arena side by side.
+#[derive(Copy, Clone, Debug, Default)]
+struct Beside {
+    end: usize,
+    arena: u16,
+    state: ExtentState,
+    bytes: u64,
+}
+
+impl Beside {
+    fn add(&mut self, extent: &Extent, bytes: u64) {
+        let joins = !extent.head && (self.end, self.arena, self.state) == (extent.start, extent.arena, extent.state);
+        let before = if joins { self.bytes } else { 0 };
+        *self = Self { end: extent.end, arena: extent.arena, state: extent.state, bytes: before + bytes };
+    }
 }
 
 /// What a header says of the addresses up to `until`.
@@ -173,7 +192,9 @@ impl<'a> Sheet<'a> {
         };
         if let Some(free) = free {
             free.bytes += bytes;
-            free.largest_bytes = free.largest_bytes.max(bytes);
+            let beside = &mut self.totals.beside;
+            beside.add(extent, bytes);
+            free.largest_bytes = free.largest_bytes.max(beside.bytes);
         }
         if let Some(arena) = self.arenas.get_mut(usize::from(extent.arena)) {
             arena[state] += bytes;

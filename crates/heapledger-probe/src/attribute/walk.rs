@@ -192,7 +192,8 @@ pub struct SlabPages {
 pub struct FreeExtents {
     /// Address space; statistics know only this.
     pub bytes: u64,
-    /// That of the largest extent: as a whole it goes.
+    /// That of the most that lies side by side in one arena and one mapping of jemalloc's: before extents are given
+    /// back they grow together, and then they go as a whole.
     pub largest_bytes: u64,
     /// Resident bytes.
     pub resident: Residency,

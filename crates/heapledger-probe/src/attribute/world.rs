@@ -77,6 +77,8 @@ pub struct Extent {
     pub state: ExtentState,
     /// Of an active one: small blocks of one class lie in it.
     pub slab: bool,
+    /// It begins a mapping of jemalloc's: it never grows together with what lies below.
+    pub head: bool,
     /// Size class of an active one.
     pub szind: u8,
     /// From the start to the large block in it, less than a page.

@@ -10,6 +10,8 @@ pub(super) struct Element {
     pub(super) szind: u8,
     pub(super) state: u8,
     pub(super) slab: bool,
+    /// A mapping of jemalloc's begins here, over which extents never grow together.
+    pub(super) head: bool,
 }
 
 /// What a record says.
@@ -66,6 +68,7 @@ impl Layout {
             szind: (szind & 0xff) as u8,
             state: (metadata >> self.leaf_state_shift & ((1 << self.leaf_state_bits) - 1)) as u8,
             slab: metadata & 1 != 0,
+            head: metadata & 2 != 0,
         }
     }
 

@@ -213,6 +213,7 @@ impl Cursor<'_> {
             record: element.record,
             state,
             slab: element.slab && state == ExtentState::Active,
+            head: element.head,
             szind: element.szind,
             block_offset: offset as u16,
             arena: record.arena,

@@ -24,6 +24,9 @@ pub(super) struct Slack {
     pub late_ms: f64,
 }
 
+/// In so many steps jemalloc follows a decay time (`SMOOTHSTEP_NSTEPS`).
+pub(super) const STEPS: usize = 200;
+
 /// jemalloc's smooth step, from 0 at 0 to 1 at 1.
 pub(super) fn smooth(x: f64) -> f64 {
     let x = x.clamp(0.0, 1.0);

@@ -2,6 +2,7 @@
 
 use super::Traffic;
 use super::curve::{Band, Slack, left, left_in_two};
+use super::stages::Stages;
 use crate::statement::Clock;
 
 /// Background threads leave so many pages of an arena to the next decay time (`ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD`):
@@ -33,13 +34,13 @@ impl Driver {
     /// Ticks: jemalloc's epoch ends within two of its 200 steps, and the assumed traffic looks fifty times in a decay
     /// time; what lies between is how far extents are purged behind the curve (measured: 3.7 % of the decay time).
     /// A background thread that was asleep wakes within one decay time, looks at the clock for the first time then,
-    /// within two steps, and never sooner than after 0.1 s.
+    /// within two steps, and never sleeps less than 0.1 s.
     pub fn late_ms(self, decay_ms: i64) -> f64 {
         let decay = decay_ms.max(0) as f64;
         match self {
             Self::Nobody => 0.0,
             Self::Ticks => decay / 20.0 + 20.0,
-            Self::Background => decay * 1.02 + 250.0,
+            Self::Background => decay * 1.01 + 100.0,
         }
     }
 }
@@ -49,7 +50,6 @@ impl Driver {
 pub(super) struct Pool {
     pub dirty_decay_ms: i64,
     pub muzzy_decay_ms: i64,
-    pub arenas: u32,
     /// Address space of dirty extents that was freed within `age_ms`.
     fresh_bytes: f64,
     /// That of others, freed at any time.
@@ -60,6 +60,9 @@ pub(super) struct Pool {
     pub dirty: Band,
     pub muzzy: Band,
     largest_bytes: f64,
+    /// What background threads leave.
+    leftover_bytes: f64,
+    stages: Option<Stages>,
 }
 
 impl Pool {
@@ -79,7 +82,8 @@ impl Pool {
                 }
             };
             let old = arena.earlier_dirty_bytes.unwrap_or(arena.dirty_bytes).min(arena.dirty_bytes);
-            pool.arenas += 1;
+            let free = (arena.dirty_bytes + arena.muzzy_bytes) as f64;
+            pool.leftover_bytes += free.min(LEFT_BY_BACKGROUND_BYTES);
             pool.old_bytes += old as f64;
             pool.fresh_bytes += (arena.dirty_bytes - old) as f64;
             pool.muzzy_bytes += arena.muzzy_bytes as f64;
@@ -90,6 +94,9 @@ impl Pool {
         for pool in &mut pools {
             pool.dirty = share(dirty, pool.fresh_bytes + pool.old_bytes, all.0);
             pool.muzzy = share(muzzy, pool.muzzy_bytes, all.1);
+            let whole = pool.fresh_bytes + pool.old_bytes;
+            let piece = if whole > 0.0 { (pool.largest_bytes / whole).min(1.0) } else { 0.0 };
+            pool.stages = Stages::new(pool.dirty_decay_ms, pool.muzzy_decay_ms, piece);
         }
         pools
     }
@@ -98,7 +105,6 @@ impl Pool {
         Self {
             dirty_decay_ms: arena.dirty_decay_ms,
             muzzy_decay_ms: arena.muzzy_decay_ms,
-            arenas: 0,
             fresh_bytes: 0.0,
             old_bytes: 0.0,
             age_ms: clock.earlier_ago_ns.unwrap_or_default() as f64 / 1e6,
@@ -106,6 +112,8 @@ impl Pool {
             dirty: Band { low: 0.0, high: 0.0 },
             muzzy: Band { low: 0.0, high: 0.0 },
             largest_bytes: clock.largest_dirty_bytes as f64,
+            leftover_bytes: 0.0,
+            stages: None,
         }
     }
 
@@ -114,24 +122,37 @@ impl Pool {
         if driver == Driver::Nobody || t_ms <= 0.0 || self.never_dirty() {
             return self.dirty;
         }
-        let late = |decay_ms| driver.late_ms(decay_ms);
-        let of = |age_ms: f64| {
-            let dirty = Slack { age_ms, late_ms: late(self.dirty_decay_ms) };
-            let muzzy = Slack { age_ms: 0.0, late_ms: self.muzzy_late_ms(driver) };
-            left_in_two((self.dirty_decay_ms, dirty), (self.muzzy_decay_ms, muzzy), t_ms)
-        };
-        let (fresh, old) = (of(self.age_ms), of(f64::INFINITY));
+        let fresh = self.share_left(driver, t_ms, self.age_ms);
+        let old = self.share_left(driver, t_ms, f64::INFINITY);
         let whole = self.fresh_bytes + self.old_bytes;
         let mut low = self.fresh_bytes * fresh.low + self.old_bytes * old.low;
         let mut high = self.fresh_bytes * fresh.high + self.old_bytes * old.high;
         if low < whole {
-            // An extent goes as a whole.
+            // What lies side by side goes as a whole.
             low -= self.largest_bytes;
         }
         if driver == Driver::Background && t_ms < self.tail_ms(driver) {
-            high += LEFT_BY_BACKGROUND_BYTES * f64::from(self.arenas);
+            high += self.leftover_bytes;
         }
         within(self.dirty, whole, Band { low, high })
+    }
+
+    /// The share that is left of dirty pages that were freed up to `age_ms` before.
+    fn share_left(&self, driver: Driver, t_ms: f64, age_ms: f64) -> Band {
+        let late_ms = driver.late_ms(self.dirty_decay_ms);
+        let muzzy = Slack { age_ms: 0.0, late_ms: self.muzzy_late_ms(driver) };
+        let one_by_one =
+            left_in_two((self.dirty_decay_ms, Slack { age_ms, late_ms }), (self.muzzy_decay_ms, muzzy), t_ms);
+        let low = match &self.stages {
+            Some(stages) => stages.low(t_ms + age_ms),
+            // The second stage may be short, or of pages that come while others go.
+            None => left(self.dirty_decay_ms, t_ms, Slack { age_ms, late_ms }).low,
+        };
+        let high = match (&self.stages, driver) {
+            (Some(stages), Driver::Ticks) => stages.high(t_ms - late_ms),
+            _ => one_by_one.high,
+        };
+        Band { low, high }
     }
 
     /// Resident bytes that are left of its muzzy pages.
@@ -147,7 +168,7 @@ impl Pool {
         let low = self.muzzy_bytes * share.low;
         let mut high = self.muzzy_bytes * share.high;
         if driver == Driver::Background && t_ms < self.tail_ms(driver) {
-            high += LEFT_BY_BACKGROUND_BYTES * f64::from(self.arenas);
+            high += self.leftover_bytes;
         }
         within(self.muzzy, self.muzzy_bytes, Band { low, high })
     }

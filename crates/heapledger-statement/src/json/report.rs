@@ -85,7 +85,7 @@ pub struct ClockReport {
     pub taken_ns: Option<u64>,
     /// How long before that the statement before it was taken; `null` if there was none.
     pub earlier_ago_ns: Option<u64>,
-    /// Address space of the largest dirty extent.
+    /// Address space of the most dirty extents that lie side by side: they go as a whole.
     pub largest_dirty_bytes: u64,
     /// Arenas with free pages.
     pub arenas: Vec<ArenaReport>,

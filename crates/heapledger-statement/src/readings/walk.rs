@@ -155,7 +155,7 @@ pub struct HeapReading {
     pub retained: FreeExtentsReading,
     /// Dirty and muzzy extents of each arena that has some.
     pub arenas: Vec<ArenaFreeReading>,
-    /// Bytes of the largest dirty extent.
+    /// Bytes of the most dirty extents that lie side by side and can grow together: they go as a whole.
     pub largest_dirty_bytes: u64,
     /// Slabs by size class; classes without any may be left out.
     pub classes: Vec<ClassPagesReading>,

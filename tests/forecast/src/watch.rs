@@ -1,0 +1,216 @@
+//! The parent: watches RSS of the children, and compares.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use procfs::process::Process;
+
+use crate::modes::{Gate, Mode};
+
+/// What RSS may differ by for other reasons: the block that the traffic allocates is taken from the free pages and goes
+/// back to them, and the child's own stacks and records grow by some pages.
+const SLACK_BYTES: i64 = 512 << 10;
+
+/// Share of observations that must lie in the band.
+const COVERAGE: f64 = 0.95;
+
+/// One child.
+#[derive(Debug)]
+pub struct Run {
+    says: String,
+    free_bytes: i64,
+    /// (of parts that never go, all).
+    never: (usize, usize),
+    looks: Vec<Look>,
+    /// What the child's own check said.
+    held: Option<bool>,
+    check: String,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Look {
+    at_ms: f64,
+    low: i64,
+    high: i64,
+    found: i64,
+}
+
+impl Look {
+    fn holds(&self) -> bool {
+        self.low - SLACK_BYTES <= self.found && self.found <= self.high + SLACK_BYTES
+    }
+}
+
+/// So many children of one mode, all at once.
+pub fn runs(mode: &Mode, count: usize) -> Result<Vec<Run>, String> {
+    let threads: Vec<_> = (0..count)
+        .map(|run| {
+            let (name, share) = (mode.name, run as f64 / count as f64);
+            thread::spawn(move || one(name, share).map_err(|error| format!("{name}: {error}")))
+        })
+        .collect();
+    threads.into_iter().map(|thread| thread.join().map_err(|_| "a watcher panicked".to_owned())?).collect()
+}
+
+fn one(name: &str, share: f64) -> Result<Run, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new(program)
+        .args(["child", name, &share.to_string()])
+        .env_remove("_RJEM_MALLOC_CONF")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let stdout = child.stdout.take().ok_or("no output")?;
+    let run = follow(&child, BufReader::new(stdout));
+    let _ = child.kill();
+    let _ = child.wait();
+    run
+}
+
+fn follow(child: &Child, mut lines: BufReader<ChildStdout>) -> Result<Run, String> {
+    let mut run =
+        Run { says: String::new(), free_bytes: 0, never: (0, 0), looks: Vec::new(), held: None, check: String::new() };
+    let mut line = String::new();
+    let since_ms = loop {
+        line.clear();
+        if lines.read_line(&mut line).map_err(|error| error.to_string())? == 0 {
+            return Err("it ended before it went on".to_owned());
+        }
+        let Some((key, value)) = line.trim_end().split_once(' ') else { continue };
+        match key {
+            "says" => run.says = value.to_owned(),
+            "free" => run.free_bytes = number(value)?,
+            "never" => {
+                let (of, all) = value.split_once(" of ").ok_or("two numbers")?;
+                run.never = (number(of)?, number(all)?);
+            }
+            "band" => {
+                let words: Vec<&str> = value.split(' ').collect();
+                let [at, low, high] = words[..] else { return Err(format!("three numbers: {value}")) };
+                run.looks.push(Look { at_ms: number(at)?, low: number(low)?, high: number(high)?, found: 0 });
+            }
+            "go" => break number::<f64>(value)?,
+            _ => {}
+        }
+    };
+    let went = Instant::now();
+    let process = Process::new(child.id().cast_signed()).map_err(|error| error.to_string())?;
+    let first = rss(&process)?;
+    let free = run.free_bytes;
+    for look in &mut run.looks {
+        let wait = Duration::from_secs_f64((look.at_ms - since_ms).max(0.0) / 1e3);
+        thread::sleep(wait.saturating_sub(went.elapsed()));
+        look.found = free - (first - rss(&process)?);
+    }
+    // It checks for itself, and ends.
+    line.clear();
+    lines.read_line(&mut line).map_err(|error| error.to_string())?;
+    let words = line.trim_end().strip_prefix("check ").ok_or_else(|| format!("no check: {line}"))?;
+    run.held = words.starts_with("Some").then(|| words.starts_with("Some(true)"));
+    run.check = words.to_owned();
+    Ok(run)
+}
+
+fn number<T: std::str::FromStr>(word: &str) -> Result<T, String> {
+    word.parse().map_err(|_| format!("{word} is no number"))
+}
+
+fn rss(process: &Process) -> Result<i64, String> {
+    let status = process.status().map_err(|error| error.to_string())?;
+    let kib = status.rssanon.ok_or("the kernel has no RssAnon")?;
+    i64::try_from(kib * 1024).map_err(|error| error.to_string())
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: i64| bytes as f64 / f64::from(1 << 20);
+        writeln!(out, "  {} | {}", self.says, self.check)?;
+        for look in &self.looks {
+            let mark = if look.holds() { ' ' } else { '!' };
+            let (low, high, found) = (mib(look.low), mib(look.high), mib(look.found));
+            writeln!(out, "  {mark} {:8.0} ms  {low:6.1} - {high:6.1}  {found:6.1}", look.at_ms)?;
+        }
+        Ok(())
+    }
+}
+
+/// All runs of a mode.
+#[derive(Debug)]
+pub struct Sum {
+    runs: usize,
+    looks: usize,
+    held: usize,
+    checks_held: usize,
+    width: f64,
+    free_mib: f64,
+    all_never: bool,
+    none_never: bool,
+    says: String,
+}
+
+impl Sum {
+    pub fn of(runs: &[Run]) -> Self {
+        let looks = || runs.iter().flat_map(|run| &run.looks);
+        let free: i64 = runs.iter().map(|run| run.free_bytes).sum();
+        // Each look stands for the time since the one before, so the mean over looks is the mean over time.
+        let width: f64 = runs
+            .iter()
+            .filter(|run| run.free_bytes > 0)
+            .map(|run| {
+                let widths: f64 = run.looks.iter().map(|look| (look.high - look.low) as f64).sum();
+                widths / run.looks.len() as f64 / run.free_bytes as f64
+            })
+            .sum();
+        Self {
+            runs: runs.len(),
+            looks: looks().count(),
+            held: looks().filter(|look| look.holds()).count(),
+            checks_held: runs.iter().filter(|run| run.held == Some(true)).count(),
+            width: width / runs.len() as f64,
+            free_mib: free as f64 / runs.len() as f64 / f64::from(1 << 20),
+            all_never: runs.iter().all(|run| run.never.0 > 0 && run.never.0 == run.never.1),
+            none_never: runs.iter().all(|run| run.never.0 == 0),
+            says: runs.first().map(|run| run.says.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn coverage(&self) -> f64 {
+        self.held as f64 / self.looks as f64
+    }
+
+    pub fn line(&self, mode: &Mode) -> String {
+        format!(
+            "{:22} {:3} runs  {:5} looks  in band {:5.1} %  width {:.3} of {:5.1} MiB  checks {:3}  says {}",
+            mode.name,
+            self.runs,
+            self.looks,
+            100.0 * self.coverage(),
+            self.width,
+            self.free_mib,
+            self.checks_held,
+            self.says
+        )
+    }
+
+    pub fn failures(&self, mode: &Mode) -> Vec<String> {
+        let name = mode.name;
+        let mut failures = Vec::new();
+        if self.coverage() < COVERAGE {
+            failures.push(format!("{name}: {:.1} % of the looks are in the band", 100.0 * self.coverage()));
+        }
+        if self.width > mode.gate.width() {
+            failures.push(format!("{name}: the band is {:.3} wide, {} is allowed", self.width, mode.gate.width()));
+        }
+        if (mode.gate == Gate::Never) != self.all_never || (mode.gate != Gate::Never) != self.none_never {
+            failures.push(format!("{name}: it says {}", self.says));
+        }
+        if (self.checks_held as f64) < COVERAGE * self.runs as f64 {
+            failures.push(format!("{name}: {} of {} checks of their own held", self.checks_held, self.runs));
+        }
+        failures
+    }
+}
