@@ -1,6 +1,6 @@
 //! What each subcommand does. Each returns whether all is well.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -186,8 +186,11 @@ pub fn report(arguments: &Report) -> Result<bool, String> {
 }
 
 /// Prints every gate with its verdict.
-pub fn gates(path: &Path) -> Result<bool, String> {
-    let verdicts = gates::judge(&Record::read(path)?);
+pub fn gates(paths: &[PathBuf]) -> Result<bool, String> {
+    let mut verdicts = Vec::new();
+    for path in paths {
+        verdicts.extend(gates::judge(&Record::read(path)?));
+    }
     print!("{}", gates::render(&verdicts));
     Ok(verdicts.iter().all(gates::Verdict::passes))
 }

@@ -58,9 +58,9 @@ enum Task {
     Report(Report),
     /// Compares the medians of a record with the limits that heapledger must keep.
     Gates {
-        /// The record of a `compare`.
-        #[arg(long)]
-        record: PathBuf,
+        /// The record of a `compare`, of `latency` or of `footprint`; several are judged together.
+        #[arg(long, required = true)]
+        record: Vec<PathBuf>,
     },
     /// Names every workload and every engine.
     List,
