@@ -6,6 +6,7 @@
 
 pub mod check;
 mod error;
+pub mod flows;
 pub mod process;
 mod programs;
 mod render;
@@ -26,9 +27,11 @@ pub struct Scenario {
     pub shows: &'static str,
     /// What happens, step by step.
     pub story: &'static [&'static str],
-    /// One process each, one after the other.
+    /// One process each.
     pub runs: &'static [Run],
-    /// The most memory that one of them has, with room for what keeps books.
+    /// Whether the processes run side by side, because they mostly wait; else one after the other.
+    pub at_once: bool,
+    /// The most memory that those that run at one time have, with room for what keeps books.
     pub peak_bytes: u64,
 }
 
@@ -68,12 +71,22 @@ pub fn run(args: &ScenarioArgs) -> Result<(), ScenarioError> {
         output::print(&render::heading(scenario))?;
     }
     let mut reports = Vec::with_capacity(scenario.runs.len());
-    for (index, run) in scenario.runs.iter().enumerate() {
-        let report = process::run(scenario, index)?;
+    let mut show = |run: &Run, report: Result<Report, ScenarioError>| -> Result<(), ScenarioError> {
+        let report = report?;
         if !args.json {
             output::print(&render::run(run, &report))?;
         }
         reports.push(report);
+        Ok(())
+    };
+    if scenario.at_once {
+        for (run, report) in scenario.runs.iter().zip(process::run_at_once(scenario)) {
+            show(run, report)?;
+        }
+    } else {
+        for (index, run) in scenario.runs.iter().enumerate() {
+            show(run, process::run(scenario, index))?;
+        }
     }
     let checks = || reports.iter().flat_map(|report| &report.checks);
     let failed = checks().filter(|check| !check.ok).count();

@@ -63,6 +63,15 @@ pub fn run(scenario: &'static Scenario, index: usize) -> Result<Report, Scenario
     serde_json::from_slice(&output.stdout).map_err(|source| ScenarioError::Report { name, source })
 }
 
+/// Runs all programs of a scenario at the same time.
+pub fn run_at_once(scenario: &'static Scenario) -> Vec<Result<Report, ScenarioError>> {
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..scenario.runs.len()).map(|index| scope.spawn(move || run(scenario, index))).collect();
+        // A thread that only waits for a process does not panic.
+        runs.into_iter().map(|run| run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
 /// The other end: does what the scenario's program does and sends the report. Returns the exit code.
 pub fn program(name: &str, index: usize) -> i32 {
     end_with_parent();

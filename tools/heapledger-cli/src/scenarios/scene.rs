@@ -1,7 +1,7 @@
 //! What a scenario's program has at hand: statements, checks, and what else there is to tell.
 
 use heapledger::lines::Role;
-use heapledger::{Figure, LineId, Statement};
+use heapledger::{Figure, LineId, Mark, Statement};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -40,6 +40,14 @@ pub enum SceneError {
     Malloc {
         /// The size of one block.
         bytes: usize,
+    },
+    /// The library refused something that the scenario asks of it.
+    #[error("cannot {doing}: {source}")]
+    Refused {
+        /// "compare two marks".
+        doing: &'static str,
+        /// What the library said.
+        source: heapledger::Error,
     },
     /// A thread of the scenario panicked.
     #[error("a thread of the scenario panicked; its message stands above")]
@@ -101,15 +109,30 @@ impl Scene {
     pub fn take(&mut self, stage: &str) -> Result<Statement, SceneError> {
         let statement =
             heapledger::statement().map_err(|source| SceneError::Statement { stage: stage.to_owned(), source })?;
-        let cells = self.rows.iter().map(|row| row.figure(&statement).mib()).collect();
+        self.keep(stage, &statement);
+        Ok(statement)
+    }
+
+    /// Takes a mark, whose statement is kept like any other.
+    ///
+    /// # Errors
+    /// The library gave none.
+    pub fn mark(&mut self, stage: &str) -> Result<Mark, SceneError> {
+        let mark = heapledger::mark().map_err(|source| SceneError::Statement { stage: stage.to_owned(), source })?;
+        self.keep(stage, mark.statement());
+        Ok(mark)
+    }
+
+    /// Keeps the column of a statement, and what must hold of every one.
+    pub fn keep(&mut self, stage: &str, statement: &Statement) {
+        let cells = self.rows.iter().map(|row| row.figure(statement).mib()).collect();
         self.report.columns.push((stage.to_owned(), cells));
         let rss = statement.figure(LineId::Rss);
-        if !rss.as_exact().is_some_and(|rss| sum(&statement).is_some_and(|(low, high)| low <= rss && rss <= high)) {
+        if !rss.as_exact().is_some_and(|rss| sum(statement).is_some_and(|(low, high)| low <= rss && rss <= high)) {
             self.without_sum.push(stage.to_owned());
         }
         let failed = statement.checks().iter().filter(|check| check.holds() == Some(false));
         self.contradicted.extend(failed.map(|check| format!("{} at {stage}: {}", check.id.key(), check.difference)));
-        Ok(statement)
     }
 
     /// The measured figure must be the truth to the byte.

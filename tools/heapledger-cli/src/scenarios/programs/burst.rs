@@ -28,6 +28,7 @@ pub const BURST: Scenario = Scenario {
          records of jemalloc and of the ledger.",
     ],
     runs: &[Run::only("", run)],
+    at_once: false,
     peak_bytes: 2300 * MIB as u64,
 };
 

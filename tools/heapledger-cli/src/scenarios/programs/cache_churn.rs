@@ -36,6 +36,7 @@ pub const CACHE_CHURN: Scenario = Scenario {
         "The thread's cache is emptied. Each page with a survivor is a slab that the cache pins.",
     ],
     runs: &[Run::only("dirty_decay_ms:-1", run)],
+    at_once: false,
     peak_bytes: 1200 * MIB as u64,
 };
 

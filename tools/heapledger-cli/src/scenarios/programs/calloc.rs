@@ -24,6 +24,7 @@ pub const L: Scenario = Scenario {
         Run { title: "64 blocks of 1 MiB", settings: "dirty_decay_ms:-1", program: written },
         Run { title: "8 blocks of 16 MiB", settings: "dirty_decay_ms:-1", program: given_back },
     ],
+    at_once: false,
     peak_bytes: 300 * MIB as u64,
 };
 

@@ -34,6 +34,7 @@ pub const H: Scenario = Scenario {
         "8 threads use 1 MiB of stack each.",
     ],
     runs: &[Run::only("", run)],
+    at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
 

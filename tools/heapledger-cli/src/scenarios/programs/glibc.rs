@@ -35,6 +35,7 @@ pub const K: Scenario = Scenario {
         "malloc_trim(0) gives the free pages below it back.",
     ],
     runs: &[Run::only("", run)],
+    at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
 

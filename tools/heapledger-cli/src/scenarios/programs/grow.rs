@@ -27,6 +27,7 @@ pub const G: Scenario = Scenario {
     shows: "a vector of u64 pushed to 384 MiB, and the copy meanwhile",
     story: STORY,
     runs: &[Run::only("", run::<u64>)],
+    at_once: false,
     peak_bytes: 700 * MIB as u64,
 };
 
@@ -36,6 +37,7 @@ pub const RUST_GROW: Scenario = Scenario {
     shows: "a vector pushed to 384 MiB, then shrink_to_fit",
     story: STORY,
     runs: &[Run::only("", run::<[u8; 32]>)],
+    at_once: false,
     peak_bytes: 700 * MIB as u64,
 };
 

@@ -23,6 +23,7 @@ pub const J: Scenario = Scenario {
         Run { title: "huge pages refused", settings: "thp:never", program: without },
         Run { title: "huge pages asked for", settings: "thp:always", program: with },
     ],
+    at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
 

@@ -22,6 +22,7 @@ pub const MODEL_SERVER: Scenario = Scenario {
         "Each stage's object must say what the sizes of the tensors and of the cache say.",
     ],
     runs: &[Run::only("", run)],
+    at_once: false,
     peak_bytes: 400 * MIB as u64,
 };
 

@@ -27,6 +27,7 @@ pub const I: Scenario = Scenario {
         // The time is long, so that nothing goes while the statement is taken.
         Run { title: "background threads on", settings: "background_thread:true,dirty_decay_ms:3600000", program: on },
     ],
+    at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
 

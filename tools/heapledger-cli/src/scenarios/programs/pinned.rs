@@ -26,6 +26,7 @@ pub const C1: Scenario = Scenario {
         "The thread's cache is emptied: what B pins is 63 MiB.",
     ],
     runs: &[Run::only(DECAY, || run(1 << 20, &mut || Box::new([1_u8; 64])))],
+    at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
 
@@ -39,6 +40,7 @@ pub const C2: Scenario = Scenario {
         "The thread's cache is emptied: 60 MiB are dirty, B pins 3 MiB.",
     ],
     runs: &[Run::only(DECAY, || run(64 * KIB, &mut || Box::new([1_u8; 1024])))],
+    at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
 

@@ -33,6 +33,7 @@ pub const D: Scenario = Scenario {
         "It ends: the cache is empty, and the dirty pages of its arena are given back.",
     ],
     runs: &[Run::only("dirty_decay_ms:-1", run)],
+    at_once: false,
     peak_bytes: 128 * MIB as u64,
 };
 

@@ -27,6 +27,7 @@ pub const TWO_HEAPS: Scenario = Scenario {
         "Rust frees its blocks; the C heap stays as it is.",
     ],
     runs: &[Run::only("", run)],
+    at_once: false,
     peak_bytes: 400 * MIB as u64,
 };
 

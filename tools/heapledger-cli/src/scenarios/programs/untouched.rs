@@ -23,6 +23,7 @@ pub const F: Scenario = Scenario {
         "A byte of every page of its first quarter is written: 256 MiB enter RSS.",
     ],
     runs: &[Run::only("", run)],
+    at_once: false,
     peak_bytes: 400 * MIB as u64,
 };
 
