@@ -19,6 +19,8 @@ fn listed() -> Vec<(String, u64)> {
 fn holds(name: &str) {
     let peak_bytes = listed().into_iter().find(|(listed, _)| listed == name).expect("it is listed").1;
     let _room = lanes::memory(peak_bytes);
+    // These wait for something to go in time.
+    let _alone = matches!(name, "d" | "e").then(lanes::timed);
     let output = Place::new().run(&["scenario", name, "--json"]);
     let stdout = text(&output.stdout);
     let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -52,8 +54,8 @@ fn is_true(check: &Value) -> bool {
 }
 
 macro_rules! scenarios {
-    ($($test:ident: $name:literal,)*) => {
-        $(#[test] fn $test() { holds($name); })*
+    ($($(#[$attribute:meta])* $test:ident: $name:literal,)*) => {
+        $(#[test] $(#[$attribute])* fn $test() { holds($name); })*
 
         #[test]
         fn every_scenario_that_is_listed_has_a_test() {
@@ -64,9 +66,23 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    #[ignore = "marks keep no page map yet"]
+    a1: "a1",
+    #[ignore = "marks keep no page map yet"]
+    a2: "a2",
+    #[ignore = "marks keep no page map yet"]
+    a3: "a3",
+    #[ignore = "marks keep no page map yet"]
+    a4: "a4",
+    #[ignore = "marks keep no page map yet"]
+    a5: "a5",
+    #[ignore = "marks keep no page map yet"]
+    b: "b",
     c1: "c1",
     c2: "c2",
     d: "d",
+    #[ignore = "the forecast of pages that are muzzy between is too narrow yet"]
+    e: "e",
     f: "f",
     g: "g",
     h: "h",
@@ -74,8 +90,18 @@ scenarios! {
     j: "j",
     k: "k",
     l: "l",
+    #[ignore = "marks keep no page map yet"]
+    r1: "r1",
+    #[ignore = "marks keep no page map yet"]
+    r2: "r2",
+    #[ignore = "marks keep no page map yet"]
+    r3: "r3",
+    #[ignore = "marks keep no page map yet"]
+    r4: "r4",
     model_server: "model-server",
     cache_churn: "cache-churn",
+    leak: "leak",
+    borrowed_and_kept: "borrowed-and-kept",
     two_heaps: "two-heaps",
     burst: "burst",
     rust_grow: "rust-grow",

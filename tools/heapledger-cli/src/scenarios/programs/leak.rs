@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 64 * KIB;
 /// 1 KiB of each request stays.
 pub const LEAK: Scenario = Scenario {
     name: "leak",
-    shows: "1 KiB of each request stays: growth per mark, in one region only",
+    shows: "1 KiB of each request stays: growth per mark, in one region",
     story: &[
         "5 times 4096 requests are served, with a mark after each 4096.",
         "Each request has 64 KiB in region buffers, which it frees, and keeps 1 KiB in region audit_log.",

@@ -1,5 +1,6 @@
 //! The programs, one file each, with the arithmetic of their truth.
 
+mod borrowed;
 mod burst;
 mod cache_churn;
 mod calloc;
@@ -23,7 +24,7 @@ mod untouched;
 use super::Scenario;
 
 /// In the order in which they are listed.
-pub const SCENARIOS: [&Scenario; 27] = [
+pub const SCENARIOS: [&Scenario; 28] = [
     &reuse::A1,
     &reuse::A2,
     &reuse::A3,
@@ -48,6 +49,7 @@ pub const SCENARIOS: [&Scenario; 27] = [
     &model_server::MODEL_SERVER,
     &cache_churn::CACHE_CHURN,
     &leak::LEAK,
+    &borrowed::BORROWED_AND_KEPT,
     &two_heaps::TWO_HEAPS,
     &burst::BURST,
     &grow::RUST_GROW,

@@ -83,7 +83,7 @@ scenario!(
 scenario!(
     A2,
     "a2",
-    "the same with background threads: dirty where B cannot use it",
+    "with background threads: dirty, where B cannot use it",
     [
         "A has 64 blocks of 16 MiB, written, and frees them: with background threads their arena keeps them dirty.",
         "B allocates 600 blocks of 1 MiB in another arena, from new pages: RSS is A's and B's together.",
@@ -94,7 +94,7 @@ scenario!(
 scenario!(
     A3,
     "a3",
-    "1024 blocks of 1 MiB freed: what coalesces to 8 MiB is returned",
+    "1024 blocks of 1 MiB freed: what joins to 8 MiB is returned",
     [
         "A has 1024 blocks of 1 MiB, written, and frees them: free neighbours are joined, and what reaches 8 MiB is \
          returned at once; the rest stays dirty.",
@@ -106,7 +106,7 @@ scenario!(
 scenario!(
     A4,
     "a4",
-    "the same with background threads: all dirty, B reuses a part",
+    "with background threads: all dirty, B reuses a part",
     [
         "A has 1024 blocks of 1 MiB, written, and frees them: with background threads all stay dirty.",
         "B allocates 600 blocks of 1 MiB; some fit into what A left, some do not.",
