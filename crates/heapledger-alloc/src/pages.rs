@@ -216,6 +216,28 @@ impl PageWord {
             _ => None,
         }
     }
+
+    /// Writes for each block of `class` that starts in the page, one after the other, one more than the index of the
+    /// region that owns it, or owned it last, and 0 for nobody. `false` if the page has changed since its word was read;
+    /// then what was written may be any number.
+    #[inline]
+    pub fn write_tags(self, class: usize, out: &mut [u16]) -> bool {
+        if !self.word.is_mixed() {
+            out.fill(self.word.tag());
+            return true;
+        }
+        let Some(owners) = self.slot_owners(class) else {
+            // Blocks of another class have left it, and of this one none was charged yet.
+            out.fill(0);
+            return true;
+        };
+        let Some(entries) = owners.entries.get(..out.len()) else { return false };
+        for (tag, entry) in out.iter_mut().zip(entries) {
+            // Relaxed: `still_hold` fences.
+            *tag = entry.load(Relaxed);
+        }
+        owners.still_hold()
+    }
 }
 
 /// The owners of the blocks that start in a mixed page, slot by slot.
@@ -233,18 +255,6 @@ impl SlotOwners {
     pub fn owner(self, slot: usize) -> Option<usize> {
         // Relaxed: `still_hold` fences.
         index_of(self.entries.get(slot)?.load(Relaxed)).filter(|index| *index < MAX_REGIONS)
-    }
-
-    /// Writes for each block of the page, one after the other, one more than what [`owner`](SlotOwners::owner) says, and 0
-    /// for `None`.
-    #[inline]
-    pub fn write_tags(self, out: &mut [u16]) {
-        let (known, unknown) = out.split_at_mut(out.len().min(self.entries.len()));
-        for (tag, entry) in known.iter_mut().zip(self.entries) {
-            let read = entry.load(Relaxed);
-            *tag = if usize::from(read) <= MAX_REGIONS { read } else { 0 };
-        }
-        unknown.fill(0);
     }
 
     /// Whether the page is still what it was when its word was read. If it is not, the row may have been given to another

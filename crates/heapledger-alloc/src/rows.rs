@@ -73,12 +73,13 @@ pub(crate) fn prefetch(class: usize, row: Row) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.0 as *const i8) };
+        // The first class whose entries fit in one line is that of 128 bytes; lines beyond the second follow by themselves.
         const LINE_BYTES: usize = 64;
-        let mut line = 0;
-        while line <= slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() {
-            // SAFETY: a hint never faults, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>((row.0 + line) as *const i8) };
-            line += LINE_BYTES;
+        if slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() >= LINE_BYTES {
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>((row.0 + LINE_BYTES) as *const i8) };
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

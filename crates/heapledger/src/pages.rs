@@ -84,14 +84,8 @@ impl Owners for OwnerMap {
     }
 
     #[inline]
-    fn slot_owners(&self, page: PageWord, starts: Starts, out: &mut [u16]) -> bool {
-        let Some(owners) = page.slot_owners(starts.class) else {
-            // Blocks of another class have left it, and of this one none was charged yet.
-            out.fill(0);
-            return true;
-        };
-        owners.write_tags(out);
-        owners.still_hold()
+    fn slot_owners(&self, address: usize, starts: Starts, out: &mut [u16]) -> bool {
+        page_word(address).write_tags(starts.class, out)
     }
 
     #[inline]

@@ -37,13 +37,15 @@ impl<'a> Runs<'a> {
         self.within(start, end).map(|run| run.resident_in(start, end)).sum()
     }
 
-    /// The kind of all pages in `start..end` if it is one for all, told by one run or by none.
+    /// The kind of all pages in `start..end` if it is one for all, told by one run or by none, and as far as what address
+    /// it is the same.
     #[inline]
-    pub(crate) fn uniform(&mut self, start: usize, end: usize) -> Option<Option<PageKind>> {
+    pub(crate) fn uniform(&mut self, start: usize, end: usize) -> Option<(Option<PageKind>, usize)> {
         match self.from(start).first() {
-            Some(run) if run.start <= start && end <= run.end => Some(Some(run.kind)),
+            Some(run) if run.start <= start && end <= run.end => Some((Some(run.kind), run.end)),
             Some(run) if run.start < end => None,
-            _ => Some(None),
+            Some(run) => Some((None, run.start)),
+            None => Some((None, usize::MAX)),
         }
     }
 }

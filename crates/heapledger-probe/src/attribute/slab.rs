@@ -2,6 +2,7 @@
 
 use super::runs::{Runs, resident_as};
 use super::slots::{NONE, region_of};
+use super::tally::OWNERS_MAX;
 use super::{Bitmap, CLASSES, Classes, Extent, Owners, PageKind, PageOwner, RegionPages, Sheet, World};
 use crate::read::Residency;
 
@@ -38,9 +39,9 @@ impl Slab {
     /// The owner of all blocks, if every page says the same one. Blocks of more than a page leave pages in which none
     /// starts, so those are looked at one by one.
     #[inline]
-    fn only_owner(self, owners: &impl Owners, page_bytes: usize) -> Option<Option<usize>> {
+    fn only_owner(self, owners: &impl Owners, page_bytes: usize) -> Option<PageOwner> {
         let first = owners.start_owner(owners.page(self.start));
-        if self.slot_bytes > page_bytes {
+        if self.slot_bytes > page_bytes || first == PageOwner::Mixed {
             return None;
         }
         let mut page = self.start + page_bytes;
@@ -50,26 +51,85 @@ impl Slab {
             }
             page += page_bytes;
         }
-        match first {
-            PageOwner::Region(region) => Some(Some(region)),
-            PageOwner::Nobody => Some(None),
-            PageOwner::Mixed => None,
-        }
+        Some(first)
     }
 }
 
 /// Slabs of one class and one owner, all of whose pages are in one state, one after the other.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Copy, Clone, Debug)]
 pub(super) struct Alike {
     /// The first.
     slab: Slab,
-    row: usize,
+    owner: PageOwner,
     kind: Option<PageKind>,
     slabs: u64,
     /// Those with free slots.
     pinned: u64,
     /// Free slots of all of them.
     free: u64,
+    /// As far as all pages are in this state.
+    until: usize,
+    /// The last slab was one of them at the first look.
+    pub(super) steady: bool,
+}
+
+impl Default for Alike {
+    fn default() -> Self {
+        let owner = PageOwner::Nobody;
+        Self { slab: Slab::default(), owner, kind: None, slabs: 0, pinned: 0, free: 0, until: 0, steady: false }
+    }
+}
+
+impl Alike {
+    /// Counts a slab if it is like those before it.
+    #[inline]
+    fn goes_on(&mut self, owners: &impl Owners, extent: &Extent, page_bytes: usize) -> bool {
+        let slab = &self.slab;
+        let free = usize::from(extent.free_slots);
+        let alike = extent.end <= self.until
+            && usize::from(extent.szind) == slab.class
+            && extent.end - extent.start == slab.end - slab.start
+            && free < slab.slots
+            && slab.slot_bytes <= page_bytes;
+        let mut page = extent.start;
+        while alike && page < extent.end {
+            if owners.start_owner(owners.page(page)) != self.owner {
+                return false;
+            }
+            page += page_bytes;
+        }
+        if alike {
+            self.add(free);
+        }
+        alike
+    }
+
+    #[inline]
+    fn add(&mut self, free: usize) {
+        self.slabs += 1;
+        self.pinned += u64::from(free > 0);
+        self.free += free as u64;
+    }
+}
+
+/// Tags whose slots in full slabs are counted together: those of the regions that were named first.
+const TAGS: usize = 32;
+
+/// Slabs of one class in which several regions have slots, all of them allocated and resident.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Full {
+    /// The last.
+    slab: Slab,
+    slabs: u64,
+    /// By tag, in four parts.
+    slots: [[u32; TAGS]; 4],
+}
+
+impl Full {
+    pub(super) const fn new() -> Self {
+        let slab = Slab { start: 0, end: 0, class: 0, slot_bytes: 0, slots: 0 };
+        Self { slab, slabs: 0, slots: [[0; TAGS]; 4] }
+    }
 }
 
 /// A bit per page of a slab: which are resident surely, and which perhaps.
@@ -122,14 +182,27 @@ fn low_bits(count: usize) -> u64 {
 impl Sheet<'_> {
     pub(super) fn slab(&mut self, world: &impl World, owners: &impl Owners, runs: &mut Runs<'_>, extent: &Extent) {
         let page_bytes = world.classes().page_bytes;
+        self.alike.steady = self.alike.goes_on(owners, extent, page_bytes);
+        if self.alike.steady {
+            return;
+        }
         let Some(slab) = Slab::of(world.classes(), extent) else {
             return self.moved(runs, extent.start, extent.end);
         };
         let uniform = runs.uniform(slab.start, slab.end);
-        if let Some(kind) = uniform
+        if let Some((kind, until)) = uniform
             && let Some(owner) = slab.only_owner(owners, page_bytes)
         {
-            return self.pure_slab(slab, usize::from(extent.free_slots), owner, kind);
+            return self.pure_slab(slab, usize::from(extent.free_slots), owner, (kind, until));
+        }
+        if !self.tags.read(owners, slab, page_bytes) {
+            return self.moved(runs, extent.start, extent.end);
+        }
+        if extent.free_slots == 0
+            && slab.rest_bytes() == 0
+            && let Some((Some(PageKind::Anon), _)) = uniform
+        {
+            return self.full_slab(slab);
         }
         let bitmap = match extent.free_slots {
             0 => Bitmap::default(),
@@ -138,12 +211,9 @@ impl Sheet<'_> {
                 None => return self.moved(runs, extent.start, extent.end),
             },
         };
-        if !self.tags.read(owners, slab, page_bytes) {
-            return self.moved(runs, extent.start, extent.end);
-        }
         let free = self.tags.take_free(&bitmap) as u64;
         match uniform {
-            Some(kind) => self.mixed_slab(slab, free, kind),
+            Some((kind, _)) => self.mixed_slab(slab, free, kind),
             None => {
                 let present = Present::of(runs, slab, page_bytes);
                 self.mixed_slab_by_page(slab, free, present, page_bytes);
@@ -153,18 +223,15 @@ impl Sheet<'_> {
 
     /// All slots are one region's, and all pages are in the same state: numbers suffice, and slabs that are alike are
     /// added up together.
-    #[inline]
-    fn pure_slab(&mut self, slab: Slab, free: usize, owner: Option<usize>, kind: Option<PageKind>) {
-        let row = self.index(owner);
+    fn pure_slab(&mut self, slab: Slab, free: usize, owner: PageOwner, (kind, until): (Option<PageKind>, usize)) {
         let alike = self.alike;
         // A slab without allocated slots is pinned by nobody; jemalloc has none, unless it is about to give it back.
-        if alike.row != row || alike.kind != kind || alike.slab.class != slab.class || free == slab.slots {
+        if alike.owner != owner || alike.kind != kind || alike.slab.class != slab.class || free == slab.slots {
             self.add_alike();
-            self.alike = Alike { slab, row, kind, ..Alike::default() };
+            self.alike = Alike { slab, owner, kind, ..Alike::default() };
         }
-        self.alike.slabs += 1;
-        self.alike.pinned += u64::from(free > 0);
-        self.alike.free += free as u64;
+        self.alike.until = until;
+        self.alike.add(free);
         if free == slab.slots {
             self.add_alike();
         }
@@ -172,10 +239,14 @@ impl Sheet<'_> {
 
     /// Adds up the slabs that were counted as alike.
     pub(super) fn add_alike(&mut self) {
-        let Alike { slab, row, kind, slabs, pinned, free } = std::mem::take(&mut self.alike);
+        let Alike { slab, owner, kind, slabs, pinned, free, .. } = std::mem::take(&mut self.alike);
         if slabs == 0 {
             return;
         }
+        let row = self.index(match owner {
+            PageOwner::Region(region) => Some(region),
+            PageOwner::Nobody | PageOwner::Mixed => None,
+        });
         let slot_bytes = slab.slot_bytes as u64;
         let allocated = slabs * slab.slots as u64 - free;
         let free_resident = resident_as(kind, free * slot_bytes + slabs * slab.rest_bytes());
@@ -211,33 +282,77 @@ impl Sheet<'_> {
         }
     }
 
+    /// Slots are of several regions, none is free, and all of it is resident. Then it matters only how many each has, in
+    /// all such slabs of the class together.
+    #[inline]
+    fn full_slab(&mut self, slab: Slab) {
+        let Some(full) = self.full.get_mut(slab.class) else { return };
+        full.slabs += 1;
+        full.slab = slab;
+        // PERF: each of four slots has a table of its own, so that a count seldom waits for the one before it.
+        let (fours, rest) = self.tags.all().as_chunks::<4>();
+        let regions = &mut self.regions;
+        let mut count = |table: &mut [u32; TAGS], tag: u16| match table.get_mut(usize::from(tag)) {
+            Some(slots) => *slots += 1,
+            None => small(regions, row_of(regions, tag), slab.class, 1, Residency::exactly(slab.slot_bytes as u64)),
+        };
+        let [first, second, third, fourth] = &mut full.slots;
+        for [one, two, three, four] in fours {
+            count(first, *one);
+            count(second, *two);
+            count(third, *three);
+            count(fourth, *four);
+        }
+        rest.iter().for_each(|tag| count(first, *tag));
+    }
+
+    /// Adds up the slabs that were counted as full.
+    pub(super) fn add_full(&mut self) {
+        for class in 0..CLASSES {
+            let Full { slab, slabs, .. } = self.full[class];
+            if slabs == 0 {
+                continue;
+            }
+            let full = std::mem::replace(&mut self.full[class], Full::new());
+            for (tag, slots) in
+                full.slots.into_iter().flat_map(|table| (0..).zip(table)).filter(|(_, slots)| *slots != 0)
+            {
+                let (row, slots) = (row_of(self.regions, tag), u64::from(slots));
+                small(self.regions, row, class, slots, Residency::exactly(slots * slab.slot_bytes as u64));
+            }
+            let all = Residency::exactly(slabs * (slab.end - slab.start) as u64);
+            self.slab_sums(slab, slabs, (slabs * slab.slots as u64, 0), all, Residency::default());
+        }
+    }
+
     /// Slots are of several regions, and all pages are in the same state.
     fn mixed_slab(&mut self, slab: Slab, free: u64, kind: Option<PageKind>) {
         let slot_bytes = slab.slot_bytes as u64;
         self.tally.clear();
-        for tag in self.tags.all() {
-            if !self.tally.add(*tag) && *tag != NONE {
-                let row = row_of(self.regions, *tag);
-                small(self.regions, row, slab.class, 1, resident_as(kind, slot_bytes));
+        let regions = &mut self.regions;
+        self.tally.add(self.tags.all(), |tag| {
+            if tag != NONE {
+                small(regions, row_of(regions, tag), slab.class, 1, resident_as(kind, slot_bytes));
             }
-        }
+        });
         let free_resident = resident_as(kind, free * slot_bytes + slab.rest_bytes());
         let all = resident_as(kind, (slab.end - slab.start) as u64);
         self.slab_sums(slab, 1, (slab.slots as u64 - free, free), all, free_resident);
-        self.charge(slab.class, (free, free_resident), |slots, _| resident_as(kind, slots * slot_bytes));
+        self.charge(slab.class, (free, free_resident), |_, slots| resident_as(kind, slots * slot_bytes));
     }
 
     /// The same where some pages are there and some are not.
     fn mixed_slab_by_page(&mut self, slab: Slab, free: u64, present: Present, page_bytes: usize) {
         let slot_bytes = slab.slot_bytes;
         let mut allocated = Residency::default();
+        let mut by_place = [Residency::default(); OWNERS_MAX];
         self.tally.clear();
         for (slot, tag) in self.tags.all().iter().enumerate().filter(|(_, tag)| **tag != NONE) {
             let resident = present.resident(slot * slot_bytes, (slot + 1) * slot_bytes, page_bytes);
             allocated += resident;
-            if !self.tally.add_resident(*tag, resident) {
-                let row = row_of(self.regions, *tag);
-                small(self.regions, row, slab.class, 1, resident);
+            match self.tally.add_one(*tag) {
+                Some(at) => by_place[at] += resident,
+                None => small(self.regions, row_of(self.regions, *tag), slab.class, 1, resident),
             }
         }
         // Whatever is not allocated is free: slots, and the rest behind them.
@@ -247,7 +362,7 @@ impl Sheet<'_> {
             at_most_bytes: all.at_most_bytes - allocated.at_most_bytes,
         };
         self.slab_sums(slab, 1, (slab.slots as u64 - free, free), all, free_resident);
-        self.charge(slab.class, (free, free_resident), |_, resident| resident);
+        self.charge(slab.class, (free, free_resident), |place, _| by_place[place]);
     }
 
     /// What was tallied of a slab goes to the regions, and its free slots to who has allocated ones.
@@ -255,42 +370,27 @@ impl Sheet<'_> {
         &mut self,
         class: usize,
         (free, free_resident): (u64, Residency),
-        resident: impl Fn(u64, Residency) -> Residency,
+        resident: impl Fn(usize, u64) -> Residency,
     ) {
+        // Tags of nobody and of regions that are newer than the walk are one row.
         let nobody = self.regions.len().wrapping_sub(1);
-        let mut rows = 0;
-        let mut nobodys = false;
-        let mut places = self.tally.places();
-        while places != 0 {
-            let place = places.trailing_zeros();
-            let (tag, slots, of_slots) = self.tally.at(place);
-            if tag == NONE {
-                places &= places - 1;
-                continue;
-            }
+        let (mut rows, mut nobodys_slots) = (0, 0);
+        for (place, tag, slots) in self.tally.owners().filter(|(_, tag, _)| *tag != NONE) {
             let row = row_of(self.regions, tag);
-            small(self.regions, row, class, slots, resident(slots, of_slots));
-            // Tags of nobody and of regions that are newer than the walk are one row.
-            rows += u32::from(row != nobody || !nobodys);
-            nobodys |= row == nobody;
-            places &= places - 1;
+            small(self.regions, row, class, slots, resident(place, slots));
+            rows += u32::from(row != nobody);
+            nobodys_slots += if row == nobody { slots } else { 0 };
         }
+        rows += u32::from(nobodys_slots > 0);
         if rows > 1 {
             self.totals.slabs.free_shared_resident += free_resident;
         }
         if free == 0 && free_resident == Residency::default() {
             return;
         }
-        let mut places = self.tally.places();
-        let mut done = false;
-        while places != 0 {
-            let (tag, slots, _) = self.tally.at(places.trailing_zeros());
-            places &= places - 1;
-            let row = row_of(self.regions, tag);
-            if tag == NONE || row == nobody && std::mem::replace(&mut done, true) {
-                continue;
-            }
-            let Some(region) = self.regions.get_mut(row) else { continue };
+        let regions = &mut self.regions;
+        let mut pin = |row: usize, slots: u64| {
+            let Some(region) = regions.get_mut(row) else { return };
             let pins = region.small.get_mut(class).map(|small| &mut small.pins);
             if rows == 1 {
                 region.free_pinned_alone += free_resident;
@@ -299,6 +399,15 @@ impl Sheet<'_> {
                 region.free_pinned_shared += free_resident;
                 pins.into_iter().for_each(|pins| pins.shared(free));
             }
+        };
+        for (_, tag, slots) in self.tally.owners().filter(|(_, tag, _)| *tag != NONE) {
+            let row = region_of(tag).map_or(nobody, |region| region.min(nobody));
+            if row != nobody {
+                pin(row, slots);
+            }
+        }
+        if nobodys_slots > 0 {
+            pin(nobody, nobodys_slots);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The owners of a slab's slots, read page by page.
 
 use super::slab::Slab;
-use super::{Bitmap, Owners, PageOwner, Starts};
+use super::{Bitmap, Owners, Starts};
 
 /// Most slots of a slab; jemalloc's bitmap has a bit for each.
 pub(super) const SLOTS_MAX: usize = 512;
@@ -22,10 +22,6 @@ pub(super) struct Tags {
 /// The index of the region of a tag.
 pub(super) fn region_of(tag: u16) -> Option<usize> {
     usize::from(tag).checked_sub(1)
-}
-
-fn tag_of(region: usize) -> u16 {
-    u16::try_from(region + 1).ok().filter(|tag| *tag != NONE).unwrap_or_default()
 }
 
 impl Tags {
@@ -49,7 +45,7 @@ impl Tags {
             rest = behind;
             if count > 0 {
                 let starts = Starts { class: slab.class, offset: from - page, step: slab.slot_bytes };
-                if !(0..TRIES).any(|_| read_page(owners, page, starts, here)) {
+                if !(0..TRIES).any(|_| owners.slot_owners(page, starts, here)) {
                     return false;
                 }
             }
@@ -81,18 +77,6 @@ impl Tags {
     }
 }
 
-/// `false` if the page changed meanwhile.
-#[inline]
-fn read_page(owners: &impl Owners, page: usize, starts: Starts, out: &mut [u16]) -> bool {
-    let word = owners.page(page);
-    match owners.start_owner(word) {
-        PageOwner::Region(region) => out.fill(tag_of(region)),
-        PageOwner::Nobody => out.fill(0),
-        PageOwner::Mixed => return owners.slot_owners(word, starts, out),
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +90,7 @@ mod tests {
                 // Regions whose tags meet in the table, and such as do not.
                 for apart in [1, 7, 64] {
                     let tag = |slot: usize| (slot * 7 % owners * apart) as u16;
-                    let mut tags = Tags { tags: [9; SLOTS_MAX], len };
+                    let mut tags = Tags { len, ..Tags::new() };
                     tags.tags.iter_mut().take(len).enumerate().for_each(|(slot, place)| *place = tag(slot));
                     // Bits beyond the last slot say nothing.
                     let free = |slot: usize| slot.is_multiple_of(5) || slot >= len;
@@ -114,15 +98,16 @@ mod tests {
                     (0..SLOTS_MAX).filter(|slot| free(*slot)).for_each(|slot| bitmap[slot / 64] |= 1 << (slot % 64));
                     assert_eq!(tags.take_free(&bitmap), len.div_ceil(5));
                     tally.clear();
-                    assert!(tags.all().iter().all(|tag| tally.add(*tag)));
-                    let mut counted: Vec<_> = (0..64).filter(|place| tally.places() >> place & 1 != 0).collect();
-                    counted.retain(|place| tally.at(*place).0 != NONE);
+                    tally.add(tags.all(), |tag| panic!("{tag} has no place"));
                     for owner in 0..owners {
                         let tag_of_owner = (owner * apart) as u16;
                         let expected = (0..len).filter(|slot| !free(*slot) && tag(*slot) == tag_of_owner).count();
-                        let found: Vec<_> = counted.iter().map(|place| tally.at(*place)).collect();
-                        let found: Vec<_> = found.iter().filter(|found| found.0 == tag_of_owner).collect();
-                        assert_eq!(found.iter().map(|found| found.1).sum::<u64>(), expected as u64);
+                        let found: Vec<u64> = tally
+                            .owners()
+                            .filter(|(_, tag, _)| *tag == tag_of_owner)
+                            .map(|(.., slots)| slots)
+                            .collect();
+                        assert_eq!(found.iter().sum::<u64>(), expected as u64);
                         assert!(found.len() <= 1);
                     }
                 }
@@ -134,7 +119,9 @@ mod tests {
     fn a_table_that_is_full_refuses() {
         let mut tally = Tally::new();
         tally.clear();
-        assert!((100..164).all(|tag| tally.add(tag)));
-        assert!(!tally.add(164) && tally.add(100));
+        let tags: Vec<u16> = (100..166).chain([100, 165]).collect();
+        let mut beyond = Vec::new();
+        tally.add(&tags, |tag| beyond.push(tag));
+        assert_eq!(beyond, [164, 165, 165]);
     }
 }

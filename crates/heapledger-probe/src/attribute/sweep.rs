@@ -1,12 +1,12 @@
 //! Runs × extents × owners → bytes per line, over one stretch of addresses after the other.
 
 use super::runs::Runs;
-use super::slab::Alike;
+use super::slab::{Alike, Full};
 use super::slots::Tags;
 use super::tally::Tally;
 use super::{
-    ClassPages, Extent, ExtentState, FreeExtents, Gap, GapKind, LargePages, Moved, Owners, PageKind, PageOwner,
-    RegionPages, Run, SlabPages, World,
+    CLASSES, ClassPages, Extent, ExtentState, FreeExtents, Gap, GapKind, LargePages, Moved, Owners, PageKind,
+    PageOwner, RegionPages, Run, SlabPages, World,
 };
 use crate::read::Residency;
 
@@ -78,6 +78,7 @@ pub struct Sheet<'a> {
     pub(super) tally: Tally,
     pub(super) tags: Tags,
     pub(super) alike: Alike,
+    pub(super) full: [Full; CLASSES],
 }
 
 /// Pages of slabs whose owners are fetched before they are looked at: rows of owners lie apart in memory, and one is
@@ -86,27 +87,32 @@ const AHEAD: usize = 32;
 
 /// The extents that come, of which what is needed was asked for.
 struct Ahead<'a> {
-    rest: &'a [Extent],
-    /// Pages of slabs between what is looked at and what was asked for.
+    extents: &'a [Extent],
+    /// How many of them are behind, or were asked for.
+    known: usize,
+    /// Pages of slabs among the latter.
     pages: usize,
 }
 
 impl<'a> Ahead<'a> {
     fn new(extents: &'a [Extent]) -> Self {
-        Self { rest: extents, pages: 0 }
+        Self { extents, known: 0, pages: 0 }
     }
 
-    /// Asks for what comes, before `extent` is looked at.
+    /// Asks for what comes from this extent on, before it is looked at.
     #[inline]
-    fn keep(&mut self, world: &impl World, owners: &impl Owners, extent: &Extent) {
+    fn keep(&mut self, world: &impl World, owners: &impl Owners, index: usize) {
         let page_bytes = world.classes().page_bytes;
         // PERF: a shift; pages are powers of two, and a division for each slab takes a tenth of the whole.
         let shift = page_bytes.trailing_zeros();
         let pages = |extent: &Extent| if extent.slab { (extent.end - extent.start) >> shift } else { 0 };
+        if self.known < index {
+            (self.known, self.pages) = (index, 0);
+        }
         while self.pages < AHEAD
-            && let Some((next, behind)) = self.rest.split_first()
+            && let Some(next) = self.extents.get(self.known)
         {
-            self.rest = behind;
+            self.known += 1;
             self.pages += pages(next);
             if next.slab {
                 world.fetch_ahead(next);
@@ -117,8 +123,9 @@ impl<'a> Ahead<'a> {
                 }
             }
         }
-        // All that was asked for is counted, and this one comes first.
-        self.pages -= pages(extent).min(self.pages);
+        // All that was asked for is counted, and this one is the first of it. Where some were passed over, fewer are
+        // counted than there are.
+        self.pages -= self.extents.get(index).map_or(0, pages).min(self.pages);
     }
 }
 
@@ -130,7 +137,8 @@ impl<'a> Sheet<'a> {
         arenas: &'a mut [[u64; 4]],
         totals: &'a mut Totals,
     ) -> Self {
-        Self { regions, classes, arenas, totals, tally: Tally::new(), tags: Tags::new(), alike: Alike::default() }
+        let (tally, tags, alike) = (Tally::new(), Tags::new(), Alike::default());
+        Self { regions, classes, arenas, totals, tally, tags, alike, full: [const { Full::new() }; CLASSES] }
     }
 
     /// Adds up the addresses `window.0..window.1`, which follow those of the call before.
@@ -150,8 +158,11 @@ impl<'a> Sheet<'a> {
         let mut runs = Runs::new(runs);
         let mut behind = window.0;
         let mut ahead = Ahead::new(extents);
-        for extent in extents {
-            ahead.keep(world, owners, extent);
+        for (index, extent) in extents.iter().enumerate() {
+            // PERF: where slab after slab is one region's, nothing lies apart.
+            if !self.alike.steady {
+                ahead.keep(world, owners, index);
+            }
             let (start, end) = (extent.start.max(window.0), extent.end.min(window.1));
             if behind < start {
                 self.gap(world, &mut runs, behind, start, &mut gap);
@@ -168,6 +179,7 @@ impl<'a> Sheet<'a> {
             behind = end.max(behind);
         }
         self.add_alike();
+        self.add_full();
         if behind < window.1 {
             self.gap(world, &mut runs, behind, window.1, &mut gap);
         }

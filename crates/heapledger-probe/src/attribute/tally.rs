@@ -1,77 +1,64 @@
-//! Who has the allocated slots of one slab.
+//! Whose slots are how many.
 
-use crate::read::Residency;
+/// Owners that have a place; of one slab, among whom its free slots are charged. A slab seldom has more. The slots of the
+/// others are theirs too.
+pub(super) const OWNERS_MAX: usize = 64;
 
-/// Owners of one slab among whom its free slots are charged; a slab seldom has more. The slots of the others are theirs
-/// too.
-const OWNERS_MAX: usize = 64;
-
-/// Allocated slots of one slab, by tag of their owner: a table that is asked once for each slot.
+/// Slots of one slab by tag of their owner: a table that is asked once for each slot.
 ///
-/// Kept from slab to slab. A tag is looked for where its low bits say and then further on, so that the few regions of a
-/// heap are found at the first look in every slab.
+/// A tag is looked for where its low bits say and then further on. Tags stay when slots are forgotten, so that the few
+/// regions of a heap are found at the first look in every slab; a place without slots is free.
 #[derive(Debug)]
 pub(super) struct Tally {
     tags: [u16; OWNERS_MAX],
     slots: [u32; OWNERS_MAX],
-    /// Of slots that were added by [`add_resident`](Tally::add_resident).
-    resident: [Residency; OWNERS_MAX],
-    /// A bit for each place whose tag is of this slab.
-    seen: u64,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
-        let none = Residency::default();
-        Self { tags: [0; OWNERS_MAX], slots: [0; OWNERS_MAX], resident: [none; OWNERS_MAX], seen: 0 }
+        Self { tags: [0; OWNERS_MAX], slots: [0; OWNERS_MAX] }
     }
 
     pub(super) fn clear(&mut self) {
         self.slots = [0; OWNERS_MAX];
-        self.seen = 0;
     }
 
-    /// Counts a slot; `false` if there is no room for one more owner.
-    #[inline(always)]
-    pub(super) fn add(&mut self, tag: u16) -> bool {
-        let first = usize::from(tag) % OWNERS_MAX;
-        let at = if self.tags[first] == tag { Some(first) } else { self.find(tag) };
-        let Some(at) = at else { return false };
-        self.slots[at] += 1;
-        self.seen |= 1 << at;
-        true
-    }
-
-    /// The same, with what of the slot is resident.
-    pub(super) fn add_resident(&mut self, tag: u16, resident: Residency) -> bool {
-        let Some(at) = self.find(tag) else { return false };
-        if self.seen >> at & 1 == 0 {
-            self.resident[at] = Residency::default();
+    /// Counts slots; those of owners for whom there is no room go to `beyond`, one by one.
+    #[inline]
+    pub(super) fn add(&mut self, tags: &[u16], mut beyond: impl FnMut(u16)) {
+        for tag in tags {
+            let first = usize::from(*tag) % OWNERS_MAX;
+            if self.tags[first] == *tag {
+                self.slots[first] += 1;
+                continue;
+            }
+            match self.find(*tag) {
+                Some(at) => self.slots[at] += 1,
+                None => beyond(*tag),
+            }
         }
-        self.slots[at] += 1;
-        self.seen |= 1 << at;
-        self.resident[at] += resident;
-        true
     }
 
-    /// Where a tag is, or may be put. What is not of this slab makes room.
+    /// Counts a slot and says at which place; `None` if there is no room for one more owner.
+    pub(super) fn add_one(&mut self, tag: u16) -> Option<usize> {
+        let at = self.find(tag)?;
+        self.slots[at] += 1;
+        Some(at)
+    }
+
+    /// Where a tag is, or may be put.
     #[cold]
     fn find(&mut self, tag: u16) -> Option<usize> {
         let mut places = (0..OWNERS_MAX).map(|step| (usize::from(tag) + step) % OWNERS_MAX);
-        let at = places.find(|at| self.tags[*at] == tag || self.seen >> at & 1 == 0)?;
+        let at = places.find(|at| self.tags[*at] == tag || self.slots[*at] == 0)?;
         self.tags[at] = tag;
         Some(at)
     }
 
-    /// A bit for each place that has an owner.
-    pub(super) fn places(&self) -> u64 {
-        self.seen
-    }
-
-    /// The tag of a place, its slots and, if they were added with it, what of them is resident.
+    /// Each place that has slots, with the tag and how many.
     #[inline]
-    pub(super) fn at(&self, place: u32) -> (u16, u64, Residency) {
-        let at = place as usize % OWNERS_MAX;
-        (self.tags[at], u64::from(self.slots[at]), self.resident[at])
+    pub(super) fn owners(&self) -> impl Iterator<Item = (usize, u16, u64)> {
+        let counted = |at: usize, slots: &u32| (*slots != 0).then(|| (at, self.tags[at], u64::from(*slots)));
+        self.slots.iter().enumerate().filter_map(move |(at, slots)| counted(at, slots))
     }
 }

@@ -117,12 +117,20 @@ pub trait Owners {
     /// Of a page whose owner is `Mixed`: whose the block of this small class is that starts at this offset in it.
     fn slot_owner(&self, page: Self::Page, class: usize, offset: usize) -> Option<usize>;
 
-    /// The same for all blocks that start in the page, one after the other: for each one more than the index of its
-    /// region, 0 for nobody. `false` if the page is not what it was any more, and what was written may be anything.
-    fn slot_owners(&self, page: Self::Page, starts: Starts, out: &mut [u16]) -> bool {
-        for (offset, tag) in (starts.offset..).step_by(starts.step.max(1)).zip(out) {
-            let owner = self.slot_owner(page, starts.class, offset);
-            *tag = owner.and_then(|owner| u16::try_from(owner + 1).ok()).unwrap_or_default();
+    /// Whose all the blocks are, or were last, that start in the page of this address, one after the other: for each one
+    /// more than the index of its region, 0 for nobody. `false` if the page changed meanwhile, and what was written may
+    /// be anything.
+    fn slot_owners(&self, address: usize, starts: Starts, out: &mut [u16]) -> bool {
+        let page = self.page(address);
+        let tag = |owner: Option<usize>| owner.and_then(|owner| u16::try_from(owner + 1).ok()).unwrap_or_default();
+        match self.start_owner(page) {
+            PageOwner::Region(region) => out.fill(tag(Some(region))),
+            PageOwner::Nobody => out.fill(0),
+            PageOwner::Mixed => {
+                for (offset, place) in (starts.offset..).step_by(starts.step.max(1)).zip(out) {
+                    *place = tag(self.slot_owner(page, starts.class, offset));
+                }
+            }
         }
         true
     }

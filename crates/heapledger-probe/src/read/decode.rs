@@ -87,8 +87,13 @@ impl Layout {
 }
 
 /// The state by its number, if the extent is not being changed.
+#[inline(always)]
 pub(super) fn state_of(number: u8) -> Option<ExtentState> {
-    [ExtentState::Active, ExtentState::Dirty, ExtentState::Muzzy, ExtentState::Retained]
-        .get(usize::from(number))
-        .copied()
+    match number {
+        0 => Some(ExtentState::Active),
+        1 => Some(ExtentState::Dirty),
+        2 => Some(ExtentState::Muzzy),
+        3 => Some(ExtentState::Retained),
+        _ => None,
+    }
 }

@@ -17,7 +17,7 @@ const TRIES: usize = 4;
 
 /// How many elements ahead of the one that is read the records are asked for: records lie apart, and each is waited for
 /// longer than it takes to handle a slab.
-const AHEAD: usize = 6;
+const AHEAD: usize = 24;
 
 /// The layout of nearly every build.
 const USUAL: Layout = LAYOUTS[0];
