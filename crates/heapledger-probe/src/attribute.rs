@@ -7,7 +7,10 @@
 //! A walk goes from low to high addresses in windows, so that it needs no room for all pages and extents at once:
 //! [`Sheet::add`] takes one window after the other.
 
+mod ahead;
+mod alike;
 mod checks;
+mod full;
 mod pins;
 mod runs;
 mod slab;

@@ -121,7 +121,11 @@ impl Moment {
     fn heap_stood_still(&self) -> Option<bool> {
         let (before, after) = (self.stats.as_ref().ok()?, self.stats_after.as_ref().ok()?);
         let states = |stats: &JemallocStats| (stats.pactive, stats.pdirty, stats.pmuzzy, stats.retained_bytes);
-        Some(states(before) == states(after))
+        // A purge under way has taken pages out of all states, at both readings alike; it lowers RSS meanwhile. The
+        // reading itself can only raise it, by a page that it touches.
+        let rss = (self.before.rss_anon_bytes, self.after.rss_anon_bytes);
+        let fell = matches!(rss, (Ok(before), Ok(after)) if after < before);
+        Some(states(before) == states(after) && !fell)
     }
 }
 

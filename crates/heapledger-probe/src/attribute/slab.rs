@@ -32,7 +32,7 @@ impl Slab {
     }
 
     /// What the slab has beyond its slots; such bytes are as free as a free slot.
-    fn rest_bytes(self) -> u64 {
+    pub(super) fn rest_bytes(self) -> u64 {
         (self.end - self.start - self.slots * self.slot_bytes) as u64
     }
 
@@ -52,83 +52,6 @@ impl Slab {
             page += page_bytes;
         }
         Some(first)
-    }
-}
-
-/// Slabs of one class and one owner, all of whose pages are in one state, one after the other.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Alike {
-    /// The first.
-    slab: Slab,
-    owner: PageOwner,
-    kind: Option<PageKind>,
-    slabs: u64,
-    /// Those with free slots.
-    pinned: u64,
-    /// Free slots of all of them.
-    free: u64,
-    /// As far as all pages are in this state.
-    until: usize,
-    /// The last slab was one of them at the first look.
-    pub(super) steady: bool,
-}
-
-impl Default for Alike {
-    fn default() -> Self {
-        let owner = PageOwner::Nobody;
-        Self { slab: Slab::default(), owner, kind: None, slabs: 0, pinned: 0, free: 0, until: 0, steady: false }
-    }
-}
-
-impl Alike {
-    /// Counts a slab if it is like those before it.
-    #[inline]
-    fn goes_on(&mut self, owners: &impl Owners, extent: &Extent, page_bytes: usize) -> bool {
-        let slab = &self.slab;
-        let free = usize::from(extent.free_slots);
-        let alike = extent.end <= self.until
-            && usize::from(extent.szind) == slab.class
-            && extent.end - extent.start == slab.end - slab.start
-            && free < slab.slots
-            && slab.slot_bytes <= page_bytes;
-        let mut page = extent.start;
-        while alike && page < extent.end {
-            if owners.start_owner(owners.page(page)) != self.owner {
-                return false;
-            }
-            page += page_bytes;
-        }
-        if alike {
-            self.add(free);
-        }
-        alike
-    }
-
-    #[inline]
-    fn add(&mut self, free: usize) {
-        self.slabs += 1;
-        self.pinned += u64::from(free > 0);
-        self.free += free as u64;
-    }
-}
-
-/// Tags whose slots in full slabs are counted together: those of the regions that were named first.
-const TAGS: usize = 32;
-
-/// Slabs of one class in which several regions have slots, all of them allocated and resident.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Full {
-    /// The last.
-    slab: Slab,
-    slabs: u64,
-    /// By tag, in four parts.
-    slots: [[u32; TAGS]; 4],
-}
-
-impl Full {
-    pub(super) const fn new() -> Self {
-        let slab = Slab { start: 0, end: 0, class: 0, slot_bytes: 0, slots: 0 };
-        Self { slab, slabs: 0, slots: [[0; TAGS]; 4] }
     }
 }
 
@@ -221,49 +144,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// All slots are one region's, and all pages are in the same state: numbers suffice, and slabs that are alike are
-    /// added up together.
-    fn pure_slab(&mut self, slab: Slab, free: usize, owner: PageOwner, (kind, until): (Option<PageKind>, usize)) {
-        let alike = self.alike;
-        // A slab without allocated slots is pinned by nobody; jemalloc has none, unless it is about to give it back.
-        if alike.owner != owner || alike.kind != kind || alike.slab.class != slab.class || free == slab.slots {
-            self.add_alike();
-            self.alike = Alike { slab, owner, kind, ..Alike::default() };
-        }
-        self.alike.until = until;
-        self.alike.add(free);
-        if free == slab.slots {
-            self.add_alike();
-        }
-    }
-
-    /// Adds up the slabs that were counted as alike.
-    pub(super) fn add_alike(&mut self) {
-        let Alike { slab, owner, kind, slabs, pinned, free, .. } = std::mem::take(&mut self.alike);
-        if slabs == 0 {
-            return;
-        }
-        let row = self.index(match owner {
-            PageOwner::Region(region) => Some(region),
-            PageOwner::Nobody | PageOwner::Mixed => None,
-        });
-        let slot_bytes = slab.slot_bytes as u64;
-        let allocated = slabs * slab.slots as u64 - free;
-        let free_resident = resident_as(kind, free * slot_bytes + slabs * slab.rest_bytes());
-        let resident = resident_as(kind, slabs * (slab.end - slab.start) as u64);
-        self.slab_sums(slab, slabs, (allocated, free), resident, free_resident);
-        small(self.regions, row, slab.class, allocated, resident_as(kind, allocated * slot_bytes));
-        if let Some(region) = self.regions.get_mut(row).filter(|_| allocated > 0) {
-            region.free_pinned_alone += free_resident;
-            if let Some(small) = region.small.get_mut(slab.class) {
-                let slots = pinned * slab.slots as u64 - free;
-                let free_resident = resident_as(kind, free * slot_bytes + pinned * slab.rest_bytes());
-                small.pins.alone(pinned, slots, free, free_resident);
-            }
-        }
-    }
-
-    fn slab_sums(
+    pub(super) fn slab_sums(
         &mut self,
         slab: Slab,
         slabs: u64,
@@ -279,49 +160,6 @@ impl Sheet<'_> {
             class.allocated_slots += allocated;
             class.free_slots += free;
             class.free_resident += free_resident;
-        }
-    }
-
-    /// Slots are of several regions, none is free, and all of it is resident. Then it matters only how many each has, in
-    /// all such slabs of the class together.
-    #[inline]
-    fn full_slab(&mut self, slab: Slab) {
-        let Some(full) = self.full.get_mut(slab.class) else { return };
-        full.slabs += 1;
-        full.slab = slab;
-        // PERF: each of four slots has a table of its own, so that a count seldom waits for the one before it.
-        let (fours, rest) = self.tags.all().as_chunks::<4>();
-        let regions = &mut self.regions;
-        let mut count = |table: &mut [u32; TAGS], tag: u16| match table.get_mut(usize::from(tag)) {
-            Some(slots) => *slots += 1,
-            None => small(regions, row_of(regions, tag), slab.class, 1, Residency::exactly(slab.slot_bytes as u64)),
-        };
-        let [first, second, third, fourth] = &mut full.slots;
-        for [one, two, three, four] in fours {
-            count(first, *one);
-            count(second, *two);
-            count(third, *three);
-            count(fourth, *four);
-        }
-        rest.iter().for_each(|tag| count(first, *tag));
-    }
-
-    /// Adds up the slabs that were counted as full.
-    pub(super) fn add_full(&mut self) {
-        for class in 0..CLASSES {
-            let Full { slab, slabs, .. } = self.full[class];
-            if slabs == 0 {
-                continue;
-            }
-            let full = std::mem::replace(&mut self.full[class], Full::new());
-            for (tag, slots) in
-                full.slots.into_iter().flat_map(|table| (0..).zip(table)).filter(|(_, slots)| *slots != 0)
-            {
-                let (row, slots) = (row_of(self.regions, tag), u64::from(slots));
-                small(self.regions, row, class, slots, Residency::exactly(slots * slab.slot_bytes as u64));
-            }
-            let all = Residency::exactly(slabs * (slab.end - slab.start) as u64);
-            self.slab_sums(slab, slabs, (slabs * slab.slots as u64, 0), all, Residency::default());
         }
     }
 
@@ -414,12 +252,12 @@ impl Sheet<'_> {
 
 /// The row of a tag's region.
 #[inline]
-fn row_of(regions: &[RegionPages], tag: u16) -> usize {
+pub(super) fn row_of(regions: &[RegionPages], tag: u16) -> usize {
     let nobody = regions.len().wrapping_sub(1);
     region_of(tag).map_or(nobody, |region| region.min(nobody))
 }
 
-fn small(regions: &mut [RegionPages], row: usize, class: usize, slots: u64, resident: Residency) {
+pub(super) fn small(regions: &mut [RegionPages], row: usize, class: usize, slots: u64, resident: Residency) {
     if let Some(small) = regions.get_mut(row).and_then(|row| row.small.get_mut(class)) {
         small.allocated_slots += slots;
         small.allocated_resident += resident;
