@@ -5,6 +5,7 @@
 //! such reading is the statement's, so both are of one moment, the first statement too, and nothing is approximate.
 
 pub mod elf;
+pub mod load;
 pub mod sight;
 pub mod subject;
 mod watch;

@@ -9,6 +9,7 @@ mod endings;
 mod fork;
 mod installed;
 mod last_owners;
+mod load;
 mod names;
 mod refused;
 mod signals;
@@ -55,6 +56,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("fork", fork::run),
     ("installed", installed::run),
     ("last-owners", last_owners::run),
+    ("load", load::run),
     ("names", names::run),
     ("panic-to-the-end", endings::panic_to_the_end),
     ("panics", endings::panics),

@@ -8,6 +8,7 @@
 mod audited;
 mod heap;
 mod judge;
+mod load;
 mod outside;
 mod settings;
 mod start;
