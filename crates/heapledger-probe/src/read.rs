@@ -21,6 +21,8 @@ pub(crate) mod glibc;
 #[cfg(target_os = "linux")]
 mod layouts;
 #[cfg(target_os = "linux")]
+pub(crate) mod loader;
+#[cfg(target_os = "linux")]
 pub(crate) mod mapbuf;
 #[cfg(target_os = "linux")]
 pub(crate) mod maps;

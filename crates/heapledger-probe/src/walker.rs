@@ -4,6 +4,7 @@
 //! and the buffers do not grow unless the process gains hundreds of mappings meanwhile.
 
 mod heap;
+mod loader;
 mod others;
 mod pieces;
 mod result;
@@ -38,6 +39,8 @@ const EXTENTS: usize = 1024;
 const SPARE: usize = 1024;
 /// Loadable segments of the program and its libraries; about five each.
 const SEGMENTS: usize = 2048;
+/// Records of the loader: one for each loaded object.
+const LOADER: usize = 512;
 /// Arenas that come while a walk is under way.
 const SPARE_ARENAS: usize = 16;
 /// Buffers of the walk.
@@ -55,6 +58,10 @@ pub struct Walker {
     maps: Maps,
     own: MapList<Own>,
     segments: MapList<(usize, usize)>,
+    /// Pages that are the dynamic loader's.
+    loader: MapList<(usize, usize)>,
+    /// Where the main thread's record is, once it was found.
+    main_record: Option<usize>,
     pieces: MapList<Piece>,
     runs: MapList<Run>,
     extents: MapList<Extent>,
@@ -98,6 +105,8 @@ impl Walker {
             maps: Maps::new()?,
             own: MapList::with_room(SPARE)?,
             segments: MapList::with_room(SEGMENTS)?,
+            loader: MapList::with_room(LOADER)?,
+            main_record: None,
             pieces: MapList::with_room(SPARE)?,
             runs: MapList::with_room(RUNS)?,
             extents: MapList::with_room(EXTENTS)?,
@@ -177,6 +186,7 @@ impl Walker {
         }
         self.find_glibc();
         self.find_stacks();
+        self.find_loader(&pages)?;
         self.other_pages(&pages)?;
         self.own_pages(&pages)
     }
@@ -240,13 +250,14 @@ impl Walker {
         Ok(())
     }
 
-    fn scratch(&self) -> [(usize, usize); 12] {
+    fn scratch(&self) -> [(usize, usize); 13] {
         let [text, vmas] = self.maps.ranges();
         [
             text,
             vmas,
             self.own.range(),
             self.segments.range(),
+            self.loader.range(),
             self.pieces.range(),
             self.runs.range(),
             self.extents.range(),

@@ -94,8 +94,9 @@ struct Moment {
 
 impl Moment {
     fn read(counters: &mut Counters, tables: &mut [(usize, usize)], pages: &mut Pages) -> Self {
-        let before = read::status(Roots::system());
+        // Faults first and last, so that none between the two words of the kernel is missed.
         let faults_before = faults::faults();
+        let before = read::status(Roots::system());
         counters.read();
         let stats = read::stats(&Jemalloc);
         let listed = table_ranges(tables).min(tables.len());
@@ -104,8 +105,8 @@ impl Moment {
         // Only where nobody allocated is it of interest whether somebody purged; the look costs a refresh.
         let quiet = counters.traffic() == Some(Flow::default());
         let stats_after = if quiet { read::stats(&Jemalloc) } else { Err(ReadError::StatsOff) };
-        let faults_after = faults::faults();
         let after = read::status(Roots::system());
+        let faults_after = faults::faults();
         let faults = match (faults_before, faults_after) {
             (Ok(before), Ok(after)) => Ok(after.wrapping_sub(before)),
             (Err(kind), _) | (_, Err(kind)) => Err(kind),

@@ -9,6 +9,9 @@ use serde_json::Value;
 /// What may be without a name in a quiet process, beside what the program mapped itself: pieces of the dynamic linker.
 pub const UNATTRIBUTED_AT_MOST: u64 = 64 << 10;
 
+/// What the dynamic loader has of these small programs: records of a few objects, and the main thread's variables.
+const LOADER_AT_MOST: u64 = 64 << 10;
+
 /// Intervals may be so wide together: a hundredth of RSS, and this.
 const WIDTH_AT_MOST: i64 = 1 << 20;
 
@@ -153,18 +156,21 @@ fn classes(taken: &Taken, sums: &Sums) {
         return;
     }
     // What is left of the anonymous pages is jemalloc's, but for the buffers of the statement and what has no name.
-    let beside = [LineId::Scratch, LineId::Unattributed].map(|line| exact(statement, line)).iter().sum::<u64>();
+    let beside =
+        [LineId::Scratch, LineId::Loader, LineId::Unattributed].map(|line| exact(statement, line)).iter().sum::<u64>();
     let others: u64 =
         known.iter().filter(|(line, _)| is_anonymous(*line)).map(|(line, _)| exact(statement, *line)).sum();
     let jemallocs = (sums.anon - others - beside).cast_signed();
     let lines = JEMALLOC.into_iter().chain([LineId::LargePads]).map(|line| statement.figure(line)).sum::<Figure>();
     assert!(lines.admits(jemallocs), "jemalloc's lines {lines}, from outside {jemallocs}\n{statement}\n{seen}");
+    assert!(exact(statement, LineId::Loader) <= LOADER_AT_MOST, "{statement}\n{seen}");
     // Nothing was forgotten here.
     let heap = [Section::InUse, Section::Freed, Section::Overhead];
     for line in statement.lines().iter().filter(|line| line.id.line().role == Role::Summand) {
         let ours =
             JEMALLOC.contains(&line.id) || [LineId::LargePads, LineId::Scratch, LineId::OwnTables].contains(&line.id);
         assert_eq!(heap.contains(&line.id.line().section), ours, "{}", line.id.key());
+        let ours = ours || line.id == LineId::Loader;
         assert!(ours || known.iter().any(|(id, _)| *id == line.id), "{} is not judged", line.id.key());
     }
 }

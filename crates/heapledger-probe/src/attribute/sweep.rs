@@ -292,7 +292,7 @@ impl<'a> Sheet<'a> {
             match kind {
                 GapKind::Base => self.totals.base_bytes += bytes as u64,
                 GapKind::GlibcChunk => self.totals.chunk_bytes += bytes as u64,
-                GapKind::GlibcArena | GapKind::ThreadStack | GapKind::Plain => {}
+                GapKind::GlibcArena | GapKind::ThreadStack | GapKind::Loader | GapKind::Plain => {}
             }
             self.totals.claim = Claim { until: at + bytes.max(1), kind };
             start = at;

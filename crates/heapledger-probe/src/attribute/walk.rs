@@ -259,6 +259,8 @@ pub enum Place {
     MainStack,
     /// Stacks and thread-local variables of other threads, also those that glibc keeps for the next thread.
     ThreadStacks,
+    /// What the dynamic loader keeps, and the main thread's thread-local variables.
+    Loader,
     /// glibc's main heap, `[heap]`.
     GlibcHeap,
     /// glibc's heaps of threads.
@@ -269,7 +271,7 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Place; 11] = [
+    pub const ALL: [Place; 12] = [
         Place::FilePages,
         Place::FileWritten,
         Place::SharedFile,
@@ -278,6 +280,7 @@ impl Place {
         Place::Bss,
         Place::MainStack,
         Place::ThreadStacks,
+        Place::Loader,
         Place::GlibcHeap,
         Place::GlibcArenas,
         Place::GlibcMmapped,

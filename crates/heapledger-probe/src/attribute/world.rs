@@ -215,6 +215,8 @@ pub enum GapKind {
     GlibcArena,
     /// A thread's stack, with its record at the end.
     ThreadStack,
+    /// Pages of the dynamic loader's.
+    Loader,
 }
 
 /// What is told beside pages and extents.

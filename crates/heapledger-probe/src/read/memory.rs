@@ -91,6 +91,26 @@ pub(crate) fn emap_symbol() -> usize {
     weak_symbol!("_rjem_je_arena_emap_global")
 }
 
+/// What the kernel told the program when it started; 0 if it did not.
+pub(crate) fn auxiliary(kind: libc::c_ulong) -> usize {
+    // SAFETY: no precondition; kinds that there are not give 0.
+    unsafe { libc::getauxval(kind) as usize }
+}
+
+/// Where the C library's record of the calling thread is.
+pub(crate) fn this_thread() -> usize {
+    // SAFETY: no precondition.
+    unsafe { libc::pthread_self() as usize }
+}
+
+/// Whether the calling thread is the one that the process began with.
+pub(crate) fn is_main_thread() -> bool {
+    // SAFETY: no precondition.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: no precondition.
+    process == unsafe { libc::gettid() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

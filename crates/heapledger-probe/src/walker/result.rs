@@ -38,6 +38,7 @@ impl Walker {
             GapKind::GlibcArena => Some(Place::GlibcArenas),
             GapKind::GlibcChunk => self.found.chunks_are_glibcs.then_some(Place::GlibcMmapped),
             GapKind::ThreadStack => Some(Place::ThreadStacks),
+            GapKind::Loader => Some(Place::Loader),
             GapKind::Base => None,
             GapKind::Plain => plain_place(self.maps.vmas(), gap),
         }

@@ -54,6 +54,8 @@ pub enum LineId {
     MainStack,
     /// Stacks of other threads.
     ThreadStacks,
+    /// The dynamic loader's records, and the main thread's variables.
+    Loader,
     /// The C library's main heap.
     GlibcHeap,
     /// The C library's heaps of threads.

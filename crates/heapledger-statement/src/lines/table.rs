@@ -10,7 +10,7 @@ mod unexplained;
 use super::Line;
 
 /// Every line, in the order of [`LineId`](super::LineId).
-pub static LINES: [Line; 44] = [
+pub static LINES: [Line; 45] = [
     kernel::RSS,
     kernel::RSS_ANON,
     kernel::RSS_FILE,
@@ -35,6 +35,7 @@ pub static LINES: [Line; 44] = [
     outside::BSS,
     outside::MAIN_STACK,
     outside::THREAD_STACKS,
+    outside::LOADER,
     outside::GLIBC_HEAP,
     outside::GLIBC_ARENAS,
     outside::GLIBC_MMAPPED,

@@ -55,6 +55,7 @@ fn line(place: Place) -> LineId {
         Place::Bss => LineId::Bss,
         Place::MainStack => LineId::MainStack,
         Place::ThreadStacks => LineId::ThreadStacks,
+        Place::Loader => LineId::Loader,
         Place::GlibcHeap => LineId::GlibcHeap,
         Place::GlibcArenas => LineId::GlibcArenas,
         Place::GlibcMmapped => LineId::GlibcMmapped,

@@ -117,6 +117,21 @@ pub(super) const THREAD_STACKS: Line = Line {
           are not here but unattributed.",
 };
 
+pub(super) const LOADER: Line = Line {
+    id: LineId::Loader,
+    depth: Depth::Full,
+    key: "loader",
+    section: Section::Outside,
+    role: Role::Summand,
+    measure: Resident,
+    label: "dynamic loader",
+    source: "walk over the pages",
+    full_source: "",
+    doc: "What the dynamic loader mapped for itself before the program began: its records of loaded objects, and room \
+          for the main thread's record and thread-local variables. Only pages in which such a record was found are \
+          counted here, some 16 KiB in most programs.",
+};
+
 pub(super) const GLIBC_HEAP: Line = Line {
     id: LineId::GlibcHeap,
     depth: Depth::Full,
