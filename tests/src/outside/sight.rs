@@ -236,17 +236,27 @@ impl Sight {
 /// What glibc takes on this architecture where the limit is none.
 const UNLIMITED_STACK_BYTES: u64 = 2 << 20;
 
-/// The kernel tells where a thread that waits has its stack. One that runs just then is left out.
+/// A thread that was just started or woken is waited for so many times a millisecond.
+const PATIENCE: usize = 2_000;
+
+/// Where the stacks of threads have come to, but for the main one's. The kernel tells it of a thread that waits, so a
+/// thread that runs is waited for.
 fn stack_pointers(pid: i32) -> Vec<u64> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads can be listed");
-    let others = tasks.filter_map(Result::ok).filter(|task| task.file_name().to_string_lossy() != pid.to_string());
-    others
-        .filter_map(|task| {
-            let text = std::fs::read_to_string(task.path().join("syscall")).ok()?;
-            let mut words = text.split_ascii_whitespace().rev();
-            u64::from_str_radix(words.nth(1)?.strip_prefix("0x")?, 16).ok()
-        })
-        .collect()
+    for _ in 0..PATIENCE {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads can be listed");
+        let others = tasks.filter_map(Result::ok).filter(|task| task.file_name().to_string_lossy() != pid.to_string());
+        let pointers: Option<Vec<u64>> = others.map(|task| stack_pointer(&task.path().join("syscall"))).collect();
+        if let Some(pointers) = pointers {
+            return pointers;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("a thread of the probe runs and runs");
+}
+
+fn stack_pointer(file: &std::path::Path) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    u64::from_str_radix(text.split_ascii_whitespace().rev().nth(1)?.strip_prefix("0x")?, 16).ok()
 }
 
 fn is_kernels_data(path: &MMapPath) -> bool {
