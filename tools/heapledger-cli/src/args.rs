@@ -63,6 +63,9 @@ pub struct DemoArgs {
     /// Print one JSON object per stage, a line each, and nothing else on stdout
     #[arg(long)]
     pub json: bool,
+    /// Stay at the end until what is free has gone by the forecast, and show whether it came so
+    #[arg(long)]
+    pub wait: bool,
 }
 
 const SCENARIO_ABOUT: &str = "Run a small program whose truth is known from arithmetic, and check each line of its statements.\n\n\

@@ -14,15 +14,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
+use crate::output::SIGNAL_EXIT_BASE;
+
 /// How long the main thread sleeps between two looks at whether the child has ended.
 const POLL_EVERY: Duration = Duration::from_millis(2);
 
 /// How long a signal waits for the main thread to leave the lock. It is held for a few system calls at most, and for the
 /// removal of a file, which takes a while for a very large one.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-
-/// Exit codes of programs ended by a signal are this plus the signal's number, by the shells' convention.
-pub const SIGNAL_EXIT_BASE: i32 = 128;
 
 /// The folder and the child, shared with the thread that waits for signals. Removes both when dropped, also on a panic.
 #[derive(Debug)]

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::cleanup::SIGNAL_EXIT_BASE;
 use super::device::DeviceError;
 use super::model_file::error::ModelError;
 use super::model_file::write::WriteError;
 use super::room::RoomError;
+use crate::output::SIGNAL_EXIT_BASE;
 
 /// Why the demo ended before its last stage.
 #[derive(Debug, Error)]

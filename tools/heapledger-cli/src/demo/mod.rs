@@ -14,9 +14,8 @@ pub mod random;
 mod requests;
 pub mod room;
 mod stages;
+mod story;
 mod tokenizer;
-
-pub use cleanup::SIGNAL_EXIT_BASE;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -74,9 +73,9 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
     let staging_truth = || Truth::exactly("staging", STAGING_BYTES as u64, "1 buffer");
     stages.report("to_device", &[weights_truth(), staging_truth()])?;
 
-    drop(weights);
+    let freed = [Truth::exactly("weights", 0, "dropped"), staging_truth()];
+    stages.release("free_weights", weights_bytes, || drop(weights), &freed)?;
     device.check_alive("free_weights")?;
-    stages.report("free_weights", &[Truth::exactly("weights", 0, "dropped"), staging_truth()])?;
 
     let blocks = KvCache::blocks_for(weights_bytes);
     let mut cache = KvCache::allocate(blocks, |done| stages.progress.count("kv_cache", done as u64, blocks as u64))
@@ -98,7 +97,8 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
     device.finish()?;
     let staging_truth = Truth::exactly("staging", 0, "device ended");
     let weights_truth = Truth::exactly("weights", 0, "dropped");
-    stages.report("done", &[weights_truth, staging_truth, cache_truth(), sessions_truth()])
+    stages.report("done", &[weights_truth, staging_truth, cache_truth(), sessions_truth()])?;
+    if args.wait { stages.wait() } else { Ok(()) }
 }
 
 /// Writes a model to a temporary folder; returns its path.

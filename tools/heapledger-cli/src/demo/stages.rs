@@ -1,11 +1,14 @@
 //! Reports each stage: the library's statement, and the truth of arithmetic beside what the ledger measured.
 
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use heapledger::{CheckForecast, Expect};
 
 use super::error::DemoError;
 use super::progress::Progress;
-use crate::output;
+use super::story;
+use crate::output::{self, Look, Tone};
 
 /// What a region must hold after a stage, known without the ledger.
 #[derive(Debug)]
@@ -58,11 +61,20 @@ impl Truth {
     }
 }
 
+/// How often a forecast is compared with what is there.
+const LOOKS: u32 = 4;
+
+/// How long it is looked at whether what never goes stays.
+const NEVER_LOOKED_AT: Duration = Duration::from_secs(4);
+
 /// Prints stages as they end.
 #[derive(Debug)]
 pub struct Stages {
     started: Instant,
     json: bool,
+    look: Look,
+    /// The library's own, from the first report on.
+    library: Option<heapledger::Stages>,
     notes: Vec<String>,
     /// The line on stderr for stages that take long.
     pub progress: Progress,
@@ -71,7 +83,8 @@ pub struct Stages {
 impl Stages {
     /// Text or JSON; times count from `started`.
     pub fn new(json: bool, started: Instant) -> Self {
-        Self { started, json, notes: Vec::new(), progress: Progress::new(!json) }
+        let (look, progress) = (Look::of_stdout(), Progress::new(!json));
+        Self { started, json, look, library: None, notes: Vec::new(), progress }
     }
 
     /// Says something more about the stage that is reported next. In text only: JSON has one form for all programs.
@@ -79,38 +92,115 @@ impl Stages {
         self.notes.push(note);
     }
 
-    /// Takes a statement, prints it with the stage's name, and compares each truth with what the ledger says.
+    /// Ends a stage with a mark, prints it, and compares each truth with what the ledger says.
     ///
     /// # Errors
     /// Stdout failed, no statement could be taken, or a truth does not hold. The stage is printed before a truth is judged.
     pub fn report(&mut self, stage: &'static str, truths: &[Truth]) -> Result<(), DemoError> {
-        let elapsed_s = self.started.elapsed().as_secs_f64();
-        let live = heapledger::live();
-        let statement =
-            heapledger::statement().map_err(|source| DemoError::Statement { stage, source })?.with_stage(stage);
-        let measured: Vec<i64> = truths.iter().map(|truth| live_bytes(&live, truth.region)).collect();
+        let ended = Ended::now(self.started, truths);
+        let failed = |source| DemoError::Statement { stage, source };
+        match &mut self.library {
+            Some(library) => {
+                library.mark(stage).map_err(failed)?;
+            }
+            None => self.library = Some(heapledger::Stages::start().map_err(failed)?),
+        }
+        self.show(stage, truths, &ended)
+    }
 
+    /// A stage that is a release: `body` is expected to give so many bytes back.
+    ///
+    /// # Errors
+    /// As [`Stages::report`].
+    pub fn release(
+        &mut self,
+        stage: &'static str,
+        expected_bytes: u64,
+        body: impl FnOnce(),
+        truths: &[Truth],
+    ) -> Result<(), DemoError> {
+        if let Some(library) = &mut self.library {
+            let released = library.release(stage, Expect::bytes(expected_bytes), body);
+            released.map_err(|source| DemoError::Statement { stage, source })?;
+        } else {
+            body();
+        }
+        self.show(stage, truths, &Ended::now(self.started, truths))
+    }
+
+    /// Stays until what is free has gone by the forecast of the last stage, and looks at it meanwhile. What never goes is
+    /// looked at for a while too.
+    ///
+    /// # Errors
+    /// As [`Stages::report`].
+    pub fn wait(&mut self) -> Result<(), DemoError> {
+        const STAGE: &str = "waited";
+        let Some(last) = self.library.as_ref().and_then(heapledger::Stages::last) else { return Ok(()) };
+        let forecast = last.statement.forecast();
+        let whole = forecast.over_after().unwrap_or(NEVER_LOOKED_AT);
+        let began = Instant::now();
+        for look in 1..=LOOKS {
+            while began.elapsed() < whole * look / LOOKS {
+                self.progress.count(STAGE, began.elapsed().as_secs(), whole.as_secs());
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let check = forecast.check().map_err(|source| DemoError::Statement { stage: STAGE, source })?;
+            if !self.json {
+                self.print(&story::check(self.look, &check))?;
+            }
+        }
+        if !self.json {
+            self.print("\n")?;
+        }
+        self.report(STAGE, &[])
+    }
+
+    /// Prints the stage that ended last, and judges it.
+    fn show(&mut self, stage: &'static str, truths: &[Truth], ended: &Ended) -> Result<(), DemoError> {
+        let Some(last) = self.library.as_ref().and_then(heapledger::Stages::last) else { return Ok(()) };
         let mut text = String::new();
         if self.json {
-            text = statement.to_json();
+            text = last.statement.to_json();
             text.push('\n');
         } else {
-            text.push_str(&format!("== {stage}, {elapsed_s:.2} s after the start ==\n{statement}"));
+            let title = format!("== {stage}, {:.2} s after the start ==", ended.seconds);
+            text.push_str(&format!("{}\n{}", self.look.paint(Tone::Title, &title), last.statement));
+            text.push_str(&story::of(self.look, last));
             for note in self.notes.drain(..) {
                 let _ = writeln!(text, "  {note}");
             }
-            for (truth, measured) in truths.iter().zip(&measured) {
+            for (truth, measured) in truths.iter().zip(&ended.measured) {
                 // Writing to a String cannot fail.
-                let _ = writeln!(text, "{}", line(truth, *measured));
+                let _ = writeln!(text, "{}", line(self.look, truth, *measured));
             }
             text.push('\n');
         }
+        self.print(&text)?;
+        judge(stage, truths, &ended.measured)
+    }
+
+    /// Writes to stdout, with nothing of the progress left on the terminal.
+    fn print(&mut self, text: &str) -> Result<(), DemoError> {
         self.progress.clear();
-        output::print(&text).map_err(|source| match source.kind() {
+        output::print(text).map_err(|source| match source.kind() {
             std::io::ErrorKind::BrokenPipe => DemoError::StdoutClosed,
             _ => DemoError::Stdout(source),
-        })?;
-        judge(stage, truths, &measured)
+        })
+    }
+}
+
+/// When a stage ended, and what the ledger said then of the regions that have truths.
+#[derive(Debug)]
+struct Ended {
+    seconds: f64,
+    measured: Vec<i64>,
+}
+
+impl Ended {
+    fn now(started: Instant, truths: &[Truth]) -> Self {
+        let seconds = started.elapsed().as_secs_f64();
+        let live = heapledger::live();
+        Self { seconds, measured: truths.iter().map(|truth| live_bytes(&live, truth.region)).collect() }
     }
 }
 
@@ -129,12 +219,13 @@ fn judge(stage: &'static str, truths: &[Truth], measured: &[i64]) -> Result<(), 
 }
 
 /// One line of at most 80 columns, for the reasons and regions that the demo has.
-fn line(truth: &Truth, measured_bytes: i64) -> String {
-    let verdict = match truth.live {
-        _ if !truth.live.holds(measured_bytes) => "DIFFERS",
-        Expected::Exactly(_) => "equal",
-        Expected::AtLeast(_) => "holds",
+fn line(look: Look, truth: &Truth, measured_bytes: i64) -> String {
+    let (tone, verdict) = match truth.live {
+        _ if !truth.live.holds(measured_bytes) => (Tone::Bad, "DIFFERS"),
+        Expected::Exactly(_) => (Tone::Good, "equal"),
+        Expected::AtLeast(_) => (Tone::Good, "holds"),
     };
+    let verdict = look.paint(tone, verdict);
     let Truth { region, live, reason } = truth;
     format!("  {region}: expected {live} B, measured {measured_bytes} B: {verdict} ({reason})")
 }

@@ -79,7 +79,7 @@ impl ScenarioError {
             Self::Name(_) => 2,
             Self::Stdout(source) if source.kind() == std::io::ErrorKind::BrokenPipe => {
                 // What a program that does not ignore SIGPIPE shows the shell.
-                crate::demo::SIGNAL_EXIT_BASE + signal_hook::consts::SIGPIPE
+                crate::output::SIGNAL_EXIT_BASE + signal_hook::consts::SIGPIPE
             }
             _ => 1,
         }

@@ -13,7 +13,7 @@ mod render;
 pub mod scene;
 
 use crate::args::ScenarioArgs;
-use crate::output;
+use crate::output::{self, Look};
 pub use error::ScenarioError;
 pub use programs::SCENARIOS;
 use scene::{Report, SceneError};
@@ -67,14 +67,15 @@ pub fn run(args: &ScenarioArgs) -> Result<(), ScenarioError> {
     let scenario =
         SCENARIOS.iter().find(|known| known.name == name).ok_or_else(|| ScenarioError::Name(name.clone()))?;
     process::check_memory(scenario)?;
+    let look = Look::of_stdout();
     if !args.json {
-        output::print(&render::heading(scenario))?;
+        output::print(&render::heading(look, scenario))?;
     }
     let mut reports = Vec::with_capacity(scenario.runs.len());
     let mut show = |run: &Run, report: Result<Report, ScenarioError>| -> Result<(), ScenarioError> {
         let report = report?;
         if !args.json {
-            output::print(&render::run(run, &report))?;
+            output::print(&render::run(look, run, &report))?;
         }
         reports.push(report);
         Ok(())
@@ -91,7 +92,7 @@ pub fn run(args: &ScenarioArgs) -> Result<(), ScenarioError> {
     let checks = || reports.iter().flat_map(|report| &report.checks);
     let failed = checks().filter(|check| !check.ok).count();
     let count = checks().count();
-    let text = if args.json { render::json(scenario, &reports) } else { render::end(count, failed) };
+    let text = if args.json { render::json(scenario, &reports) } else { render::end(look, count, failed) };
     output::print(&text)?;
     if failed == 0 { Ok(()) } else { Err(ScenarioError::Failed { name: scenario.name, failed, count }) }
 }

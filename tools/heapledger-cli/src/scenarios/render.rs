@@ -1,14 +1,11 @@
 //! The report of a scenario: text of at most 80 columns, and JSON.
 
 use serde_json::json;
-use textwrap::{Options, fill};
 
 use super::check::{Check, Measured};
 use super::scene::Report;
 use super::{Run, SCENARIOS, Scenario, process};
-
-/// The width of the text.
-const COLUMNS: usize = 80;
+use crate::output::{Look, Tone};
 
 /// The width of a name in the list.
 const NAME_COLUMNS: usize = 18;
@@ -34,41 +31,47 @@ pub fn list_json() -> String {
 }
 
 /// What is going to happen.
-pub fn heading(scenario: &Scenario) -> String {
-    let mut text = String::new();
-    wrap(&mut text, &format!("scenario {}: {}", scenario.name, scenario.shows), "", "  ");
+pub fn heading(look: Look, scenario: &Scenario) -> String {
+    let title = format!("scenario {}: {}", scenario.name, scenario.shows);
+    let mut text = look.paint(Tone::Title, look.wrap(&title, "", "  ").trim_end());
+    text.push('\n');
     for (index, step) in scenario.story.iter().enumerate() {
-        let number = format!("  {}. ", index + 1);
-        wrap(&mut text, step, &number, "     ");
+        text.push_str(&look.wrap(step, &format!("  {}. ", index + 1), "     "));
     }
     text
 }
 
 /// What one process found.
-pub fn run(run: &Run, report: &Report) -> String {
+pub fn run(look: Look, run: &Run, report: &Report) -> String {
     let mut text = String::from("\n");
     if !run.title.is_empty() {
-        text.push_str(&format!("-- {} --\n", run.title));
+        text.push_str(&format!("{}\n", look.paint(Tone::Title, &format!("-- {} --", run.title))));
     }
     // Commas are where a line may break.
-    wrap(&mut text, &process::settings(run).replace(',', ", "), "  settings: ", "    ");
-    table(&mut text, report);
+    text.push_str(&look.wrap(&process::settings(run).replace(',', ", "), "  settings: ", "    "));
+    table(look, &mut text, report);
     for check in &report.checks {
-        wrap(&mut text, &line(check), if check.ok { "  ok      " } else { "  FAILED  " }, "          ");
-        wrap(&mut text, &check.reason, "            ", "            ");
+        let (tone, word) = if check.ok { (Tone::Good, "ok") } else { (Tone::Bad, "FAILED") };
+        text.push_str(&look.entry(tone, word, WORD_COLUMNS, &line(check)));
+        text.push_str(&look.wrap(&check.reason, REASON, REASON));
     }
     for note in &report.notes {
-        wrap(&mut text, note, "  note    ", "          ");
+        text.push_str(&look.entry(Tone::Notable, "note", WORD_COLUMNS, note));
     }
     text
 }
 
+/// The width of the word before a check, and what a reason is indented by.
+const WORD_COLUMNS: usize = 8;
+const REASON: &str = "            ";
+
 /// How it ended.
-pub fn end(count: usize, failed: usize) -> String {
-    match failed {
-        0 => format!("\n{count} checks hold\n"),
-        _ => format!("\n{failed} of {count} checks FAILED\n"),
-    }
+pub fn end(look: Look, count: usize, failed: usize) -> String {
+    let (tone, words) = match failed {
+        0 => (Tone::Good, format!("{count} checks hold")),
+        _ => (Tone::Bad, format!("{failed} of {count} checks FAILED")),
+    };
+    format!("\n{}\n", look.paint(tone, &words))
 }
 
 /// All processes of a scenario as one object.
@@ -105,8 +108,8 @@ fn line(check: &Check) -> String {
 }
 
 /// A row per line of the statement, a column per stage.
-fn table(text: &mut String, report: &Report) {
-    for part in report.columns.chunks((COLUMNS - LABEL_COLUMNS - 2) / CELL_COLUMNS) {
+fn table(look: Look, text: &mut String, report: &Report) {
+    for part in report.columns.chunks((look.columns - LABEL_COLUMNS - 2) / CELL_COLUMNS) {
         let mut row = |label: &str, cells: &mut dyn Iterator<Item = &str>| {
             text.push_str(&format!("  {label:LABEL_COLUMNS$}"));
             for cell in cells {
@@ -121,17 +124,13 @@ fn table(text: &mut String, report: &Report) {
     }
 }
 
-fn wrap(text: &mut String, words: &str, first: &str, others: &str) {
-    text.push_str(&fill(words, Options::new(COLUMNS).initial_indent(first).subsequent_indent(others)));
-    text.push('\n');
-}
-
 #[cfg(test)]
 mod tests {
     use heapledger::Figure;
 
     use super::super::check::{NONE, Tolerance};
     use super::*;
+    use crate::output::PLAIN;
 
     #[test]
     fn a_line_says_what_was_expected_and_what_was_measured() {
@@ -145,9 +144,9 @@ mod tests {
 
     #[test]
     fn headings_and_the_list_fit_80_columns() {
-        let headings: String = SCENARIOS.iter().map(|scenario| heading(scenario)).collect();
+        let headings: String = SCENARIOS.iter().map(|scenario| heading(PLAIN, scenario)).collect();
         for line in list().lines().chain(headings.lines()) {
-            assert!(line.chars().count() <= COLUMNS, "{line}");
+            assert!(line.chars().count() <= PLAIN.columns, "{line}");
         }
     }
 
@@ -163,8 +162,8 @@ mod tests {
         let columns = (0..9).map(|stage| (format!("stage{stage}"), vec!["1234.5-1250.5".to_owned()])).collect();
         let report = Report { rows: vec!["a".repeat(LABEL_COLUMNS)], columns, ..Report::default() };
         let mut text = String::new();
-        table(&mut text, &report);
-        assert!(text.lines().all(|line| line.len() <= COLUMNS + 4), "{text}");
+        table(PLAIN, &mut text, &report);
+        assert!(text.lines().all(|line| line.len() <= PLAIN.columns + 4), "{text}");
         assert_eq!(text.matches("1234.5").count(), 9);
     }
 }
