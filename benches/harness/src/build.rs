@@ -44,7 +44,8 @@ impl Built {
 /// built says why where its results would stand; only the plain one must be there.
 pub fn build(engine: &'static Engine, needed: &[Class]) -> Result<Built, String> {
     let has = |large| needed.iter().any(|class| class.is_large() == large);
-    let large = has(true).then(|| compile(engine, Class::LargeProgram));
+    // The larger programs first: cargo gives both builds one name, and the last one keeps it.
+    let large = has(true).then(|| compile(engine, Class::LargeProgram).and_then(|program| kept(&program)));
     let small = if has(false) || large.is_none() {
         compile(engine, Class::Pattern)
     } else {
@@ -85,18 +86,28 @@ pub fn binary(folder: &str, binary: &str, class: Class) -> Result<PathBuf, Strin
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(Path::new(WORKSPACE).join(target))
+        .arg("--release")
         .current_dir(Path::new(WORKSPACE).join("benches/engines"))
         .stderr(Stdio::inherit());
     if class.is_large() {
-        command.args(["--profile", "programs", "--features", "programs"]);
-    } else {
-        command.arg("--release");
+        // As most programs are built; one compilation of their crates then serves every engine, and in the same folder
+        // jemalloc is compiled once for both builds.
+        command.args(["--features", "programs"]);
+        command.args(["--config", "profile.release.lto=\"off\"", "--config", "profile.release.codegen-units=16"]);
     }
     let output = command.output().map_err(|error| format!("cannot start cargo to build it: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo could not build it ({})", output.status));
     }
     executable(&output.stdout, binary).ok_or_else(|| format!("cargo built it but named no program called {binary}"))
+}
+
+/// A copy of `program` beside it, under a name that no other build takes.
+fn kept(program: &Path) -> Result<PathBuf, String> {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let copy = program.with_file_name(format!("{name}-programs"));
+    std::fs::copy(program, &copy).map_err(|error| format!("cannot copy {}: {error}", program.display()))?;
+    Ok(copy)
 }
 
 /// The ledger's engines among `built` whose jemalloc is not the plain one's in version, build flags or options. The
