@@ -11,6 +11,7 @@ mod ahead;
 mod alike;
 mod checks;
 mod full;
+pub mod pagemap;
 mod pins;
 mod runs;
 mod slab;

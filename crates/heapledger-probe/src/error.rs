@@ -56,6 +56,13 @@ pub enum ReadError {
         /// Why.
         why: &'static str,
     },
+    /// There is no map of the pages.
+    NoMap {
+        /// Why.
+        why: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// This platform has no such source.
     NotLinux,
 }
@@ -94,6 +101,7 @@ impl ReadError {
             }
             Self::NotAdmitted { step: "reading", .. } => "let this process call process_vm_readv on itself",
             Self::NotAdmitted { .. } => "link the jemalloc that tikv-jemalloc-sys builds (5.3.1), statically",
+            Self::NoMap { remedy, .. } => remedy,
             Self::NotLinux => "run on Linux",
         }
     }
@@ -111,6 +119,7 @@ impl fmt::Display for ReadError {
             Self::Key { key } => write!(out, "jemalloc does not answer {key}"),
             Self::NoRoom { kind } => write!(out, "no memory for the buffers of a reading: {kind}"),
             Self::NotAdmitted { step, why } => write!(out, "jemalloc's extents are not walked: {step}: {why}"),
+            Self::NoMap { why, .. } => write!(out, "there is no page map: {why}"),
             Self::NotLinux => out.write_str("this platform has no such figure"),
         }
     }

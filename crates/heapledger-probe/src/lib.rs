@@ -38,4 +38,4 @@ mod walker;
 mod walker;
 
 pub use error::ReadError;
-pub use walker::Walker;
+pub use walker::{PageMap, Walker};

@@ -18,6 +18,7 @@ pub(crate) mod emap;
 mod file;
 #[cfg(target_os = "linux")]
 pub(crate) mod glibc;
+pub(crate) mod held;
 #[cfg(target_os = "linux")]
 mod layouts;
 #[cfg(target_os = "linux")]
@@ -46,6 +47,7 @@ use std::path::Path;
 
 pub use cgroup::{Cgroup, CgroupPlaces, cgroup};
 pub use ctl::{Ctl, Jemalloc, Key};
+pub use held::held_ranges;
 pub use residency::{Backend, Residency, resident_bytes};
 pub use settings::{JemallocSettings, settings};
 pub use stats::{JemallocStats, stats};

@@ -4,6 +4,7 @@
 //! and the buffers do not grow unless the process gains hundreds of mappings meanwhile.
 
 mod heap;
+mod kept;
 mod loader;
 mod others;
 mod pieces;
@@ -19,11 +20,13 @@ use crate::read::admission::admit;
 use crate::read::arenas::{Arenas, classes};
 use crate::read::devices::Devices;
 use crate::read::emap::Emap;
+use crate::read::held::{HELD_MAX, held_ranges};
 use crate::read::mapbuf::{MapBuf, MapList};
 use crate::read::maps::Maps;
 use crate::read::runs::{Pages, page_bytes};
 use crate::read::segments::segments;
 use crate::read::{Backend, Residency, Roots, glibc};
+pub use kept::PageMap;
 pub(crate) use pieces::{Own, Piece};
 use pieces::{Storage, cut};
 
@@ -74,6 +77,8 @@ pub struct Walker {
     classes: Classes,
     /// jemalloc's, or why its extents are not walked.
     jemalloc: Result<(Emap, Arenas), ReadError>,
+    /// The map that a walk writes, if one was asked for.
+    draft: Option<kept::Draft>,
     found: Found,
 }
 
@@ -117,6 +122,7 @@ impl Walker {
             counted: MapList::with_room(SPARE_ARENAS)?,
             classes: Classes::unknown(page_bytes()),
             jemalloc: Err(ReadError::NotAdmitted { step: "preparation", why: "there was none" }),
+            draft: None,
             found: Found::default(),
         })
     }
@@ -238,10 +244,10 @@ impl Walker {
 
     /// The ledger's tables and the buffers of the walk, by address.
     fn list_own(&mut self, tables: &[(usize, usize)]) -> Result<(), ReadError> {
-        self.own.grow(tables.len() + SCRATCH)?;
+        self.own.grow(tables.len() + HELD_MAX + SCRATCH)?;
         self.own.clear();
         let scratch = self.scratch();
-        let tables = tables.iter().map(|(start, bytes)| (*start, *bytes, false));
+        let tables = tables.iter().copied().chain(held_ranges()).map(|(start, bytes)| (start, bytes, false));
         for (start, bytes, scratch) in tables.chain(scratch.map(|(start, bytes)| (start, bytes, true))) {
             // There is room: the list was grown for all of them.
             let _ = self.own.push(Own { start, end: start + bytes, scratch });

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use crate::ReadError;
+use crate::attribute::pagemap::Pieces;
 use crate::attribute::{Owners, Walk};
 use crate::read::Backend;
 
@@ -41,8 +42,52 @@ impl Walker {
         match self.0 {}
     }
 
+    /// Makes room for a map.
+    ///
+    /// # Errors
+    ///
+    /// None: there is no such value.
+    pub fn prepare_map(&mut self, _: u64) -> Result<(), ReadError> {
+        match self.0 {}
+    }
+
+    /// Whether the walks that follow write a map.
+    pub fn is_mapping(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// The walks that follow write no map.
+    pub fn forget_map(&mut self) {
+        match self.0 {}
+    }
+
+    /// The map that the last walk wrote.
+    ///
+    /// # Errors
+    ///
+    /// None: there is no such value.
+    pub fn take_map(&mut self) -> Result<PageMap, ReadError> {
+        match self.0 {}
+    }
+
     /// What the last walk found.
     pub fn result(&self) -> Walk {
+        match self.0 {}
+    }
+}
+
+/// A map of the heap's resident pages; there is none on this platform.
+#[derive(Debug)]
+pub struct PageMap(Infallible);
+
+impl PageMap {
+    /// Its pieces.
+    pub fn pieces(&self) -> Pieces<'_> {
+        match self.0 {}
+    }
+
+    /// Bytes that the map has.
+    pub fn bytes(&self) -> usize {
         match self.0 {}
     }
 }

@@ -1,8 +1,16 @@
 //! Where the bytes of each region went between two marks, by the pages that they lay on.
 
+mod cells;
+mod merge;
+mod rows;
+mod stretch;
+mod transport;
+
 use std::borrow::Cow;
 
 use crate::{Figure, Part};
+
+pub use stretch::{FlowCounters, FlowReadings, Holder, PageOwner, Share, Stretch, Stretches};
 
 /// A region by name and generation, or one of [`Part::MIXED`] and [`Part::NOBODY`] where the owner map keeps no owner.
 #[derive(Clone, Debug, Eq, PartialEq, Hash, PartialOrd, Ord)]
@@ -49,6 +57,10 @@ pub enum Held {
     /// Resident bytes that it was the last to use and that were free at the first mark: slots, dirty, muzzy and retained
     /// pages.
     Freed,
+    /// What large extents had beyond their blocks, and extents that changed while they were read.
+    Other,
+    /// Nothing: these pages were not in memory at the first mark, or not jemalloc's. Its cells are what came.
+    Absent,
 }
 
 /// Where the bytes of one region went.
@@ -58,8 +70,8 @@ pub struct FlowRow {
     pub region: RegionName,
     /// What it had.
     pub held: Held,
-    /// How many bytes, at the first mark.
-    pub bytes: i64,
+    /// How many bytes, at the first mark; exact.
+    pub bytes: Figure,
     /// Where they are at the second mark, largest first. They sum to `bytes`, or embrace it.
     pub cells: Vec<FlowCell>,
     /// Of what is still its own: freed and allocated again in between, by the counters; 0 if it freed nothing.
@@ -104,6 +116,11 @@ pub enum Went {
 }
 
 impl PageFlow {
+    /// Where the bytes of one map are in a later one. Reads nothing but the two; costs a pass over both.
+    pub fn between(before: &mut impl Stretches, after: &mut impl Stretches, readings: &FlowReadings) -> Self {
+        rows::flow(before, after, readings)
+    }
+
     /// All rows, the largest first.
     pub fn rows(&self) -> &[FlowRow] {
         &self.rows
@@ -123,7 +140,7 @@ impl PageFlow {
 
     /// How many bytes that `from` had, in use or freed, `by` uses at the second mark without their having left memory.
     pub fn reused(&self, from: &str, by: &str) -> Figure {
-        let rows = self.rows.iter().filter(|row| row.region.name == from);
+        let rows = self.rows.iter().filter(|row| row.region.name == from && row.held != Held::Absent);
         let cells = rows.flat_map(|row| &row.cells);
         cells
             .filter(|cell| matches!(&cell.went, Went::Region(region) if region.name == by))

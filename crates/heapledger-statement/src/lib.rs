@@ -49,7 +49,10 @@ mod view;
 pub use diff::{Between, Diff, Moment, RegionChange};
 pub use doubts::Doubt;
 pub use figure::{Figure, Why};
-pub use flow::{FlowCell, FlowRow, Held, PageFlow, RegionName, Went};
+pub use flow::{
+    FlowCell, FlowCounters, FlowReadings, FlowRow, Held, Holder, PageFlow, PageOwner, RegionName, Share, Stretch,
+    Stretches, Went,
+};
 pub use forecast::{Forecast, ForecastCheck, ForecastPart, Traffic, When};
 pub use lines::{Depth, LineId};
 pub use readings::{

@@ -1,6 +1,7 @@
 //! The text form: a table of at most 80 columns, MiB with one decimal beside exact bytes.
 
 mod diff;
+mod flow;
 mod full;
 mod row;
 mod words;

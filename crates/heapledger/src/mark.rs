@@ -1,11 +1,19 @@
 //! A mark: a statement, and a map of the pages that it is of.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use heapledger_statement::{Since, Statement, Why};
+use heapledger_core::RegionId;
+use heapledger_probe::attribute::pagemap::{self, FreeState, Owner, Piece, Pieces};
+use heapledger_statement::{
+    Diff, Figure, FlowCounters, FlowReadings, Holder, PageFlow, PageOwner, RegionChange, RegionName, Share, Since,
+    Statement, Stretch, Stretches, Why,
+};
 
-use crate::{Error, statement};
+use crate::Error;
+use crate::readings::Mapped;
+use crate::statement::taken;
 
 /// Numbers marks in the order in which they were taken.
 static TAKEN: AtomicU64 = AtomicU64::new(0);
@@ -14,6 +22,7 @@ static TAKEN: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub struct Mark {
     statement: Statement,
+    mapped: Mapped,
     order: u64,
     process: u32,
 }
@@ -22,28 +31,43 @@ pub struct Mark {
 /// went: [`Mark::since`].
 ///
 /// The map takes at most 1 byte for each resident 4 KiB page of the heap, and 8 more for each region on a page that several
-/// share. It lies beside the heap, in a mapping that stands in the line of the ledger's own tables, and goes when the mark
-/// is dropped.
+/// share; full pages side by side of one region take next to nothing. It lies beside the heap, in a mapping that stands in
+/// the line of the ledger's own tables, and goes when the mark is dropped. 256 can be kept at a time. Beyond a statement it
+/// costs about a tenth of one.
 ///
 /// # Errors
 ///
-/// As [`statement()`]. That there is no map is no error: the flow then says why.
+/// As [`statement()`](crate::statement()). That there is no map (jemalloc's records are not walked, pages of zeroes cannot
+/// be told from others, too many maps) is no error: [`Mark::map_bytes`] and the flow then say why.
 ///
 /// ```
 /// # #[global_allocator]
 /// # static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
-/// static WEIGHTS: heapledger::Region = heapledger::Region::new("weights");
+/// use heapledger::{Held, Region, Went};
 ///
-/// let before = heapledger::mark()?;
+/// static WEIGHTS: Region = Region::new("weights");
+///
 /// let weights = WEIGHTS.scope(|| vec![1_u8; 1 << 20]);
+/// let before = heapledger::mark()?;
+/// drop(weights);
 /// let after = heapledger::mark()?;
-/// println!("{}", after.since(&before)?.diff);
-/// # drop(weights);
+/// let since = after.since(&before)?;
+/// println!("{}", since.diff);
+/// if let Ok(flow) = since.flow {
+///     let weights = flow.row("weights", Held::InUse).expect("they were there");
+///     println!("dirty {}, returned {}", weights.went(&Went::Dirty), weights.went(&Went::Returned));
+/// }
 /// # Ok::<(), heapledger::Error>(())
 /// ```
 pub fn mark() -> Result<Mark, Error> {
-    let statement = statement()?;
-    Ok(Mark { statement, order: TAKEN.fetch_add(1, Relaxed), process: std::process::id() })
+    let (statement, mapped) = taken(true)?;
+    let mapped = mapped.unwrap_or_else(|| Mapped {
+        map: Err(Why::new("no map was asked for", "take a mark")),
+        names: Vec::new(),
+        purged_bytes: [None; 2],
+        faulted_bytes: [None; 2],
+    });
+    Ok(Mark { statement, mapped, order: TAKEN.fetch_add(1, Relaxed), process: std::process::id() })
 }
 
 impl Mark {
@@ -59,12 +83,25 @@ impl Mark {
         self
     }
 
+    /// Bytes of the page map, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// The reason, with what to do about it.
+    pub fn map_bytes(&self) -> Result<usize, &Why> {
+        self.mapped.map.as_ref().map(|map| map.bytes())
+    }
+
     /// What changed since an earlier mark of the same process, and where bytes went.
+    ///
+    /// Costs a pass over both maps, about 10 ns for each slab that is not full and for each run of full ones. Where marks
+    /// follow each other closely the flow says most: what came and went in between is seen by neither.
     ///
     /// # Errors
     ///
     /// [`Error::MarksOutOfOrder`] if `earlier` was taken later, [`Error::OtherProcess`] if one of the two was taken before
-    /// a fork and the other after it. Statements know no order: `after.statement().since(before.statement())` compares any two.
+    /// a fork and the other after it. Statements know no order: `after.statement().since(before.statement())` compares any
+    /// two.
     pub fn since(&self, earlier: &Mark) -> Result<Since, Error> {
         if self.process != earlier.process {
             return Err(Error::OtherProcess { earlier: earlier.process, later: self.process });
@@ -72,8 +109,88 @@ impl Mark {
         if earlier.order >= self.order {
             return Err(Error::MarksOutOfOrder);
         }
+        let _ours = RegionId::LEDGER.enter();
         let diff = self.statement.since(&earlier.statement);
-        let flow = Err(Why::new("marks keep no page map yet", "use the difference"));
+        let flow = match (&earlier.mapped.map, &self.mapped.map) {
+            (Ok(before), Ok(after)) => {
+                let readings = self.flow_readings(earlier, &diff);
+                Ok(PageFlow::between(&mut Map::of(before.pieces()), &mut Map::of(after.pieces()), &readings))
+            }
+            (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+        };
         Ok(Since { diff, flow })
+    }
+
+    fn flow_readings(&self, earlier: &Mark, diff: &Diff) -> FlowReadings {
+        // From before the first walk to after the second, so that nothing that happened between the maps is missing.
+        let between = |of: fn(&Mapped) -> [Option<u64>; 2]| {
+            let ([first, _], [_, last]) = (of(&earlier.mapped), of(&self.mapped));
+            last?.checked_sub(first?)
+        };
+        let changes: HashMap<(&str, u32), &RegionChange> =
+            diff.regions().iter().map(|change| ((&*change.name, change.generation), change)).collect();
+        let counters = self.statement.regions().iter().map(|region| {
+            let change = changes.get(&(&*region.name, region.generation));
+            FlowCounters {
+                region: RegionName::new(region.name.clone(), region.generation),
+                live_after: region.resident.clone().unwrap_or(Figure::Exact(0)),
+                between: change.and_then(|change| change.between).map(|between| between.usable_bytes),
+            }
+        });
+        FlowReadings {
+            before: earlier.mapped.names.clone(),
+            after: self.mapped.names.clone(),
+            given_back_bytes: between(|mapped| mapped.purged_bytes),
+            faulted_bytes: between(|mapped| mapped.faulted_bytes),
+            counters: counters.collect(),
+        }
+    }
+}
+
+/// A map of the probe's, in the words of a statement.
+struct Map<'a> {
+    pieces: Pieces<'a>,
+    piece: Piece,
+}
+
+impl<'a> Map<'a> {
+    fn of(pieces: Pieces<'a>) -> Self {
+        Self { pieces, piece: Piece::default() }
+    }
+}
+
+impl Stretches for Map<'_> {
+    #[inline]
+    fn next_into(&mut self, stretch: &mut Stretch) -> bool {
+        if !self.pieces.next_into(&mut self.piece) {
+            return false;
+        }
+        stretch.start = self.piece.start as u64;
+        stretch.end = self.piece.end as u64;
+        stretch.shares.clear();
+        let shares = self.piece.shares.iter();
+        stretch.shares.extend(shares.map(|share| Share { holder: holder(share.holder), bytes: share.bytes }));
+        true
+    }
+}
+
+fn holder(holder: pagemap::Holder) -> Holder {
+    use pagemap::Holder as Of;
+    match holder {
+        Of::Block { owner: of, huge } => Holder::Block { owner: owner(of), forced: huge },
+        Of::Slot { last, keeper } => Holder::Slot { last: owner(last), keeper: owner(keeper) },
+        Of::Free { state: FreeState::Dirty, last } => Holder::Dirty(owner(last)),
+        Of::Free { state: FreeState::Muzzy, last } => Holder::Muzzy(owner(last)),
+        Of::Free { state: FreeState::Retained, last } => Holder::Retained(owner(last)),
+        Of::Pad => Holder::Pad,
+        Of::Moved => Holder::Moved,
+    }
+}
+
+fn owner(owner: Owner) -> PageOwner {
+    match owner {
+        Owner::Nobody => PageOwner::Nobody,
+        Owner::Several => PageOwner::Several,
+        Owner::Region(index) => PageOwner::Region(index),
     }
 }

@@ -3,7 +3,7 @@
 use heapledger_alloc::{table_ranges, table_use};
 use heapledger_core::thread::COUNTER_STRIDE_BYTES;
 use heapledger_core::{RegionId, is_installed, region_count};
-use heapledger_probe::read::{Residency, Roots, resident_bytes};
+use heapledger_probe::read::{Residency, Roots, held_ranges, resident_bytes};
 use heapledger_statement::{Figure, OwnTablesReading};
 
 use crate::readings::reading;
@@ -49,6 +49,7 @@ fn ranges() -> Vec<(usize, usize)> {
     let mut ranges = vec![(0, 0); table_ranges(&mut []) + SPARE_RANGES];
     let listed = table_ranges(&mut ranges);
     ranges.truncate(listed);
+    ranges.extend(held_ranges());
     ranges
 }
 
@@ -59,7 +60,8 @@ fn ranges() -> Vec<(usize, usize)> {
 /// * words for pages and rows of mixed pages: all that is mapped, since rows that were given back stay resident;
 /// * the shared counters: as one thread's;
 /// * the root of the words: a page for each GiB that has words, or was refused them;
-/// * the list of mappings: two words for each.
+/// * the list of mappings: two words for each;
+/// * page maps that marks keep: all of them.
 pub(crate) fn account() -> OwnTablesReading {
     let tables = table_use();
     let set_bytes = whole_pages(((region_count() + 1) * COUNTER_STRIDE_BYTES) as u64);
@@ -73,7 +75,8 @@ pub(crate) fn account() -> OwnTablesReading {
             + tables.page_words_bytes
             + tables.rows_bytes
             + root_pages * PAGE_BYTES_AT_MOST
-            + list_bytes,
+            + list_bytes
+            + held_ranges().map(|(_, bytes)| bytes as u64).sum::<u64>(),
         refused_maps: tables.refused_maps,
     }
 }

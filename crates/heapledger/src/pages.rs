@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use heapledger_alloc::{PageWord, page_word};
 use heapledger_probe::attribute::{Owners, PageOwner, Starts};
-use heapledger_probe::{ReadError, Walker};
+use heapledger_probe::{PageMap, ReadError, Walker};
 use heapledger_statement::{Reading, WalkReading};
 
 use crate::readings::reading;
@@ -20,15 +20,30 @@ static KEPT: Mutex<Option<Walker>> = Mutex::new(None);
 pub(crate) struct Pages {
     walker: Result<Walker, ReadError>,
     walked: Result<(), ReadError>,
+    /// Whether there was room for a map.
+    mapped: Result<(), ReadError>,
 }
 
 impl Pages {
-    /// Gets the buffers ready for so many regions and tables. Allocates.
-    pub(crate) fn prepare(regions: usize, tables: usize) -> Self {
+    /// Gets the buffers ready for so many regions and tables, and for a map of so many bytes of heap if one is wanted.
+    /// Allocates.
+    pub(crate) fn prepare(regions: usize, tables: usize, map_of_bytes: Option<u64>) -> Self {
         let kept = KEPT.try_lock().ok().and_then(|mut kept| kept.take());
         let mut walker = kept.map_or_else(Walker::new, Ok);
         let walked = walker.as_mut().map_err(|error| *error).and_then(|walker| walker.prepare(regions, tables));
-        Self { walker, walked }
+        let mut mapped = Ok(());
+        if let Ok(walker) = &mut walker {
+            match map_of_bytes {
+                Some(bytes) => mapped = walker.prepare_map(bytes),
+                None => walker.forget_map(),
+            }
+        }
+        Self { walker, walked, mapped }
+    }
+
+    /// Whether the walk writes a map.
+    pub(crate) fn is_mapping(&self) -> bool {
+        self.walker.as_ref().is_ok_and(Walker::is_mapping)
     }
 
     /// Looks at every page. Allocates nothing on the heap.
@@ -36,6 +51,14 @@ impl Pages {
         if let Ok(walker) = &mut self.walker {
             self.walked = walker.walk(&OwnerMap, tables);
         }
+    }
+
+    /// The map that the last walk wrote, or why there is none.
+    pub(crate) fn take_map(&mut self) -> Reading<PageMap> {
+        let walker = reading(self.walker.as_mut().map_err(|error| *error))?;
+        reading(self.mapped)?;
+        reading(self.walked)?;
+        reading(walker.take_map())
     }
 
     /// What the last walk found. Allocates.

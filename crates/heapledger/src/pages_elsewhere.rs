@@ -1,6 +1,6 @@
 //! Where no page can be looked at.
 
-use heapledger_probe::ReadError;
+use heapledger_probe::{PageMap, ReadError};
 use heapledger_statement::{Reading, WalkReading};
 
 use crate::readings::reading;
@@ -10,11 +10,19 @@ use crate::readings::reading;
 pub(crate) struct Pages;
 
 impl Pages {
-    pub(crate) fn prepare(_: usize, _: usize) -> Self {
+    pub(crate) fn prepare(_: usize, _: usize, _: Option<u64>) -> Self {
         Self
     }
 
+    pub(crate) fn is_mapping(&self) -> bool {
+        false
+    }
+
     pub(crate) fn walk(&mut self, _: &[(usize, usize)]) {}
+
+    pub(crate) fn take_map(&mut self) -> Reading<PageMap> {
+        reading(Err(ReadError::NotLinux))
+    }
 
     pub(crate) fn reading(&self) -> Reading<WalkReading> {
         reading(Err(ReadError::NotLinux))

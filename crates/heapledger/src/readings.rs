@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges};
 use heapledger_core::{fallen_names, region_count, region_info};
-use heapledger_probe::ReadError;
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
+use heapledger_probe::{PageMap, ReadError};
 use heapledger_statement::{
-    CgroupReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings, RegionReading,
-    StatusReading, ThpMode, Why,
+    CgroupReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings, RegionName,
+    RegionReading, StatusReading, ThpMode, Why,
 };
 
 use crate::pages::Pages;
@@ -23,6 +23,9 @@ const SPARE_TABLES: usize = 64;
 /// How often the pages are read again because pages of files came or went meanwhile: the first time that code runs, its
 /// pages come, sixteen at a time. In a program that maps files all the time there is no quiet moment to wait for.
 const TRIES: usize = 3;
+
+/// Room is made for a map of so many bytes, where the kernel does not say how many there are.
+const UNKNOWN_HEAP_BYTES: u64 = 1 << 30;
 
 /// What one fault brings in where huge pages are given to everybody.
 const HUGE_PAGE_BYTES: u64 = 2 << 20;
@@ -50,13 +53,16 @@ pub(crate) fn take() -> Result<Readings, Error> {
 ///
 /// If nobody was `warm` before, all is read once in vain, so that no page that the reading itself touches (code, stack,
 /// static tables) comes while it is under way.
-pub(crate) fn take_full(warm: bool) -> Result<(Readings, FullReadings), Error> {
+///
+/// With `map` the walk writes a map of the pages, too.
+pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings, Option<Mapped>), Error> {
     let started = Instant::now();
     let mut counters = Counters::with_room()?;
     let facts = Facts::find();
     let decays = clock::decays();
     let mut tables = vec![(0, 0); table_ranges(&mut []) + SPARE_TABLES];
-    let mut pages = Pages::prepare(counters.totals.len(), tables.len());
+    let map_of_bytes = map.then(|| read::status(Roots::system()).rss_anon_bytes.unwrap_or(UNKNOWN_HEAP_BYTES));
+    let mut pages = Pages::prepare(counters.totals.len(), tables.len(), map_of_bytes);
 
     if !warm {
         Moment::read(&mut counters, &mut tables, &mut pages);
@@ -70,16 +76,47 @@ pub(crate) fn take_full(warm: bool) -> Result<(Readings, FullReadings), Error> {
     let taken = Instant::now();
     let cost = taken - started;
 
+    let fault_bytes = facts.fault_bytes();
     let motion = MotionReading {
         status_before: status_reading(&moment.before),
         faults: faults::reading(moment.faults),
-        fault_bytes: facts.fault_bytes(),
+        fault_bytes,
         heap_still: moment.heap_stood_still(),
     };
     let readings = facts.join(&counters, &moment.after, moment.stats, cost);
     let walk = pages.reading();
     let clock = clock::reading(decays, &walk, (started, taken));
-    Ok((readings, FullReadings { walk, motion, clock }))
+    let mapped = map.then(|| Mapped {
+        map: pages.take_map(),
+        names: names(&readings),
+        purged_bytes: moment.purged,
+        faulted_bytes: moment.faulted.map(|faults| faults.map(|faults| faults.saturating_mul(fault_bytes))),
+    });
+    Ok((readings, FullReadings { walk, motion, clock }, mapped))
+}
+
+/// What a mark keeps beside its statement.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    /// The pages, or why there is no map of them.
+    pub(crate) map: Reading<PageMap>,
+    /// Regions by index.
+    pub(crate) names: Vec<Option<RegionName>>,
+    /// Bytes that jemalloc ever gave back, resident or not, before the walk and after it.
+    pub(crate) purged_bytes: [Option<u64>; 2],
+    /// Bytes that page faults can have brought in so far, before the walk and after it.
+    pub(crate) faulted_bytes: [Option<u64>; 2],
+}
+
+fn names(readings: &Readings) -> Vec<Option<RegionName>> {
+    let count = readings.regions.iter().map(|region| region.index + 1).max().unwrap_or_default();
+    let mut names = vec![None; count];
+    for region in &readings.regions {
+        if let Some(name) = names.get_mut(region.index) {
+            *name = Some(RegionName::new(region.name.clone(), region.generation));
+        }
+    }
+    names
 }
 
 /// What is read between the first and the last reading of a statement, without the heap.
@@ -90,6 +127,10 @@ struct Moment {
     stats_after: Result<JemallocStats, ReadError>,
     /// Between the first and the last status.
     faults: Result<u64, std::io::ErrorKind>,
+    /// Since the process started, before and after.
+    faulted: [Option<u64>; 2],
+    /// Bytes given back since the process started, before and after.
+    purged: [Option<u64>; 2],
 }
 
 impl Moment {
@@ -102,16 +143,22 @@ impl Moment {
         let listed = table_ranges(tables).min(tables.len());
         pages.walk(&tables[..listed]);
         counters.read_again();
-        // Only where nobody allocated is it of interest whether somebody purged; the look costs a refresh.
+        // Where threads allocate, only a mark needs to know whether somebody purged; the look costs a refresh.
         let quiet = counters.traffic() == Some(Flow::default());
-        let stats_after = if quiet { read::stats(&Jemalloc) } else { Err(ReadError::StatsOff) };
+        let stats_after = if quiet || pages.is_mapping() { read::stats(&Jemalloc) } else { Err(ReadError::StatsOff) };
         let after = read::status(Roots::system());
         let faults_after = faults::faults();
         let faults = match (faults_before, faults_after) {
             (Ok(before), Ok(after)) => Ok(after.wrapping_sub(before)),
             (Err(kind), _) | (_, Err(kind)) => Err(kind),
         };
-        Self { before, after, stats, stats_after, faults }
+        let purged = |stats: &Result<JemallocStats, ReadError>| {
+            stats.as_ref().ok().and_then(|stats| stats.ppurged.checked_mul(stats.page_bytes))
+        };
+        let purged = [purged(&stats), purged(&stats_after)];
+        let faulted = [faults_before.ok(), faults_after.ok()];
+        let stats_after = if quiet { stats_after } else { Err(ReadError::StatsOff) };
+        Self { before, after, stats, stats_after, faults, faulted, purged }
     }
 
     fn files_stood_still(&self) -> bool {

@@ -7,6 +7,7 @@ use heapledger_core::{RegionId, current, is_installed};
 use heapledger_statement::Statement;
 
 use crate::lock::Turn;
+use crate::readings::Mapped;
 use crate::{Error, readings, warnings};
 
 /// The process whose last statement warmed up what a statement touches; 0 if there was none.
@@ -47,6 +48,11 @@ static WARMED: AtomicU32 = AtomicU32::new(0);
 /// # Ok::<(), heapledger::Error>(())
 /// ```
 pub fn statement() -> Result<Statement, Error> {
+    taken(false).map(|(statement, _)| statement)
+}
+
+/// A statement, and with `map` what a mark keeps beside it.
+pub(crate) fn taken(map: bool) -> Result<(Statement, Option<Mapped>), Error> {
     if !is_installed() {
         return Err(Error::NotInstalled);
     }
@@ -56,11 +62,11 @@ pub fn statement() -> Result<Statement, Error> {
     let process = std::process::id();
     // Relaxed: who has the turn sees what the last one stored.
     let warm = WARMED.load(Relaxed) == process;
-    let (readings, pages) = readings::take_full(warm)?;
+    let (readings, pages, mapped) = readings::take_full(warm, map)?;
     WARMED.store(process, Relaxed);
     drop(turn);
     let statement = Statement::from_readings(readings, pages);
     // A logger may take statements itself, so the turn was given back.
     warnings::warn_once(statement.doubts(), |line| statement.figure(line), caller);
-    Ok(statement)
+    Ok((statement, mapped))
 }

@@ -62,6 +62,16 @@ impl Alike {
 }
 
 impl Sheet<'_> {
+    /// Tells the map of a slab like those before it.
+    #[inline]
+    pub(super) fn map_alike(&mut self, extent: &Extent) {
+        if self.map.is_some() {
+            let Alike { slab, owner, kind, .. } = self.alike;
+            let slab = Slab { start: extent.start, end: extent.end, ..slab };
+            self.map_slab(slab, usize::from(extent.free_slots), owner, kind);
+        }
+    }
+
     /// All slots are one region's, and all pages are in the same state: numbers suffice, and slabs that are alike are
     /// added up together.
     pub(super) fn pure_slab(

@@ -57,13 +57,13 @@ impl Slab {
 
 /// A bit per page of a slab: which are resident surely, and which perhaps.
 #[derive(Copy, Clone, Default)]
-struct Present {
-    surely: u64,
-    perhaps: u64,
+pub(super) struct Present {
+    pub(super) surely: u64,
+    pub(super) perhaps: u64,
 }
 
 impl Present {
-    fn of(runs: &mut Runs<'_>, slab: Slab, page_bytes: usize) -> Self {
+    pub(super) fn of(runs: &mut Runs<'_>, slab: Slab, page_bytes: usize) -> Self {
         let mut present = Self::default();
         for run in runs.within(slab.start, slab.end) {
             let first = (run.start.max(slab.start) - slab.start) / page_bytes;
@@ -107,7 +107,7 @@ impl Sheet<'_> {
         let page_bytes = world.classes().page_bytes;
         self.alike.steady = self.alike.goes_on(owners, extent, page_bytes);
         if self.alike.steady {
-            return;
+            return self.map_alike(extent);
         }
         let Some(slab) = Slab::of(world.classes(), extent) else {
             return self.moved(runs, extent.start, extent.end);
@@ -116,10 +116,15 @@ impl Sheet<'_> {
         if let Some((kind, until)) = uniform
             && let Some(owner) = slab.only_owner(owners, page_bytes)
         {
+            self.map_slab(slab, usize::from(extent.free_slots), owner, kind);
             return self.pure_slab(slab, usize::from(extent.free_slots), owner, (kind, until));
         }
         if !self.tags.read(owners, slab, page_bytes) {
             return self.moved(runs, extent.start, extent.end);
+        }
+        let kind = uniform.map(|(kind, _)| kind);
+        if extent.free_slots == 0 {
+            self.map_slots(runs, slab, &Bitmap::default(), (kind, page_bytes));
         }
         if extent.free_slots == 0
             && slab.rest_bytes() == 0
@@ -134,6 +139,9 @@ impl Sheet<'_> {
                 None => return self.moved(runs, extent.start, extent.end),
             },
         };
+        if extent.free_slots > 0 {
+            self.map_slots(runs, slab, &bitmap, (kind, page_bytes));
+        }
         let free = self.tags.take_free(&bitmap) as u64;
         match uniform {
             Some((kind, _)) => self.mixed_slab(slab, free, kind),

@@ -3,6 +3,7 @@
 use super::ahead::Ahead;
 use super::alike::Alike;
 use super::full::Full;
+use super::pagemap::MapWriter;
 use super::runs::Runs;
 use super::slots::Tags;
 use super::tally::Tally;
@@ -81,6 +82,7 @@ pub struct Sheet<'a> {
     pub(super) tags: Tags,
     pub(super) alike: Alike,
     pub(super) full: [Full; CLASSES],
+    pub(super) map: Option<MapWriter<'a>>,
 }
 
 impl<'a> Sheet<'a> {
@@ -92,7 +94,7 @@ impl<'a> Sheet<'a> {
         totals: &'a mut Totals,
     ) -> Self {
         let (tally, tags, alike) = (Tally::new(), Tags::new(), Alike::default());
-        Self { regions, classes, arenas, totals, tally, tags, alike, full: [const { Full::new() }; CLASSES] }
+        Self { regions, classes, arenas, totals, tally, tags, alike, full: [const { Full::new() }; CLASSES], map: None }
     }
 
     /// Adds up the addresses `window.0..window.1`, which follow those of the call before.
@@ -168,6 +170,7 @@ impl<'a> Sheet<'a> {
     }
 
     pub(super) fn moved(&mut self, runs: &mut Runs<'_>, start: usize, end: usize) {
+        self.map_moved(runs, start, end);
         self.totals.moved.resident += runs.resident(start, end);
     }
 
@@ -207,6 +210,7 @@ impl<'a> Sheet<'a> {
             PageOwner::Region(region) => Some(region),
             PageOwner::Nobody | PageOwner::Mixed => None,
         };
+        self.map_large(runs, extent, (block.min(behind), behind), (window, world.classes().page_bytes), owner);
         let Some(row) = self.row(owner) else { return };
         let large: &mut LargePages = &mut row.large;
         if extent.start >= window.0 {
@@ -239,6 +243,7 @@ impl<'a> Sheet<'a> {
                 while behind < end && owners.last_owner(owners.page(behind)) == owner {
                     behind += page_bytes;
                 }
+                self.map_free(state, owner, run.kind, (page, behind.min(end), page_bytes));
                 self.free_pages(state, owner, run.resident_in(page, behind.min(end)));
                 page = behind;
             }

@@ -73,6 +73,8 @@ keys! {
     Pactive, Size, c"stats.arenas.4096.pactive";
     Pdirty, Size, c"stats.arenas.4096.pdirty";
     Pmuzzy, Size, c"stats.arenas.4096.pmuzzy";
+    DirtyPurged, Number, c"stats.arenas.4096.dirty_purged";
+    MuzzyPurged, Number, c"stats.arenas.4096.muzzy_purged";
     Internal, Size, c"stats.arenas.4096.internal";
     Base, Size, c"stats.arenas.4096.base";
     TcacheBytes, Size, c"stats.arenas.4096.tcache_bytes";

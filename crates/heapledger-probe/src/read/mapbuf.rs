@@ -3,7 +3,7 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::ptr::{NonNull, null_mut};
 use std::slice;
 
@@ -69,6 +69,19 @@ unsafe impl<T: Plain + Sync> Sync for MapBuf<T> {}
 impl<T: Plain> MapBuf<T> {
     /// Maps room for `len` values of zeroes and touches it.
     pub(crate) fn new(len: usize) -> Result<Self, ReadError> {
+        let buffer = Self::map(len, 0)?;
+        buffer.touch(0..buffer.mapped_bytes);
+        Ok(buffer)
+    }
+
+    /// The same, of which only the first `touched` values are touched: what is beyond may never be needed.
+    pub(crate) fn reserve(len: usize, touched: usize) -> Result<Self, ReadError> {
+        let buffer = Self::map(len, libc::MAP_NORESERVE)?;
+        buffer.touch(0..bytes_of::<T>(touched)?.min(buffer.mapped_bytes));
+        Ok(buffer)
+    }
+
+    fn map(len: usize, flags: libc::c_int) -> Result<Self, ReadError> {
         let mapped_bytes = bytes_of::<T>(len)?;
         // SAFETY: a new private mapping at an address that the kernel chooses touches no memory of anybody.
         let raw = unsafe {
@@ -76,7 +89,7 @@ impl<T: Plain> MapBuf<T> {
                 null_mut(),
                 mapped_bytes,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags,
                 -1,
                 0,
             )
@@ -88,9 +101,20 @@ impl<T: Plain> MapBuf<T> {
             // SAFETY: the range was mapped above and holds no data yet; refusal changes nothing but figures.
             unsafe { libc::madvise(raw, mapped_bytes, advice) };
         }
-        let buffer = Self { start, len, mapped_bytes, of: PhantomData };
-        buffer.touch(0);
-        Ok(buffer)
+        Ok(Self { start, len, mapped_bytes, of: PhantomData })
+    }
+
+    /// Gives back what lies beyond `len` values, in whole pages; the address stays.
+    pub(crate) fn shrink(&mut self, len: usize) {
+        let Ok(mapped_bytes) = bytes_of::<T>(len) else { return };
+        if mapped_bytes >= self.mapped_bytes {
+            return;
+        }
+        let behind = self.start.as_ptr().cast::<u8>().wrapping_add(mapped_bytes);
+        // SAFETY: the rest of the mapping that this value owns, and no borrow of it is alive, since `self` is exclusive.
+        if unsafe { libc::munmap(behind.cast(), self.mapped_bytes - mapped_bytes) } == 0 {
+            (self.len, self.mapped_bytes) = (len.min(self.len), mapped_bytes);
+        }
     }
 
     /// Makes room for at least `len` values, and touches it. What was there stays, what is new is zeroes. The address
@@ -108,13 +132,13 @@ impl<T: Plain> MapBuf<T> {
         };
         let before = self.mapped_bytes;
         (self.start, self.len, self.mapped_bytes) = (start, len, mapped_bytes);
-        self.touch(before);
+        self.touch(before..self.mapped_bytes);
         Ok(())
     }
 
-    /// Writes a zero to every page from this offset on.
-    fn touch(&self, from_bytes: usize) {
-        for offset in (from_bytes..self.mapped_bytes).step_by(TOUCH_BYTES) {
+    /// Writes a zero to every page of these offsets, which were mapped just now.
+    fn touch(&self, offsets: Range<usize>) {
+        for offset in offsets.step_by(TOUCH_BYTES) {
             let place = self.start.as_ptr().cast::<u8>().wrapping_add(offset);
             // SAFETY: inside the mapping, on a page that nothing was written to since it was mapped: it is zero.
             unsafe { place.write_volatile(0) };
@@ -237,6 +261,15 @@ mod tests {
         assert!(buffer.iter().skip(3).all(|word| *word == 0));
         buffer.grow(1).expect("a buffer never shrinks");
         assert_eq!(buffer.len(), 1 << 20);
+    }
+
+    #[test]
+    fn what_was_written_stays_when_a_reserve_shrinks() {
+        let mut buffer = MapBuf::<u64>::reserve(1 << 30, 4).expect("8 GiB of addresses can be had");
+        buffer[..3].copy_from_slice(&[1, 2, 3]);
+        let (start, _) = buffer.range();
+        buffer.shrink(3);
+        assert_eq!((buffer.range(), &buffer[..]), ((start, TOUCH_BYTES), &[1, 2, 3][..]));
     }
 
     #[test]

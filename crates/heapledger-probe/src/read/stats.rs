@@ -39,6 +39,8 @@ pub struct JemallocStats {
     pub pdirty: u64,
     /// `stats.arenas.4096.pmuzzy`.
     pub pmuzzy: u64,
+    /// `stats.arenas.4096.dirty_purged` and `muzzy_purged`: pages that were ever given back, resident or not.
+    pub ppurged: u64,
     /// Whether all of the above are of one refresh: no other thread refreshed meanwhile.
     pub one_epoch: bool,
 }
@@ -86,6 +88,7 @@ fn read_once(ctl: &impl Ctl) -> Result<JemallocStats, ReadError> {
         pactive: ctl.unsigned(Key::Pactive)?,
         pdirty: ctl.unsigned(Key::Pdirty)?,
         pmuzzy: ctl.unsigned(Key::Pmuzzy)?,
+        ppurged: ctl.unsigned(Key::DirtyPurged)?.wrapping_add(ctl.unsigned(Key::MuzzyPurged)?),
         one_epoch: false,
     })
 }

@@ -4,6 +4,7 @@ use super::Walker;
 use super::pieces::{Piece, PieceKind};
 use super::told::Told;
 use crate::ReadError;
+use crate::attribute::pagemap::MapWriter;
 use crate::attribute::{Classes, Extent, ExtentState, Gap, KernelPages, Owners, PageKind, Run, Sheet, World};
 use crate::read::Residency;
 use crate::read::emap::{Cursor, Emap};
@@ -18,6 +19,10 @@ impl Walker {
     pub(super) fn heap_pages(&mut self, pages: &Pages, owners: &impl Owners) -> Result<(), ReadError> {
         let emap = self.jemalloc.as_ref().ok().map(|(emap, _)| *emap);
         let found = &mut self.found;
+        let (map, written) = match &mut self.draft {
+            Some(draft) => (Some(MapWriter::new(&mut draft.buffer)), Some(&mut draft.written)),
+            None => (None, None),
+        };
         let mut pass = Pass {
             pages,
             vmas: self.maps.vmas(),
@@ -28,11 +33,15 @@ impl Walker {
             gaps: &mut self.gaps,
             unlisted: &mut found.unlisted,
             kernel: &mut found.pages[0],
-            sheet: Sheet::new(&mut self.regions, &mut self.by_class, &mut self.by_arena, &mut found.totals),
+            sheet: Sheet::new(&mut self.regions, &mut self.by_class, &mut self.by_arena, &mut found.totals)
+                .with_map(map),
         };
         let mut guarded = false;
         for piece in self.pieces.iter().filter(|piece| piece.kind == PieceKind::Heap) {
             guarded |= pass.piece(owners, piece)?;
+        }
+        if let (Some(map), Some(written)) = (pass.sheet.take_map(), written) {
+            *written = map.finish();
         }
         if guarded {
             let why = "opt.san_guard_small or opt.san_guard_large is on";

@@ -112,7 +112,7 @@ fn reuse(flow: &PageFlow, by: &RegionName, earlier: &[Stage]) -> String {
     let when = match (held, earlier.iter().rev().find(freed)) {
         (Held::Freed, Some(stage)) => format!(" in {}", stage.name),
         (Held::Freed, None) => " before".to_owned(),
-        (Held::InUse, _) => " meanwhile".to_owned(),
+        _ => " meanwhile".to_owned(),
     };
     format!(", {} of it on pages that {who} freed{when}", bytes.mib())
 }

@@ -1,0 +1,281 @@
+//! Reading a map, from low to high addresses.
+
+use super::{
+    CONTEXTS, Context, DEFINE, FREE, Holder, LARGE, MIXED, OFFSET_STEP, Owner, PAGE, Piece, REPEAT, SAME, SKIP,
+    SMALLEST_PAGE_BYTES, SWITCH, Share, UNIT, kind,
+};
+use crate::attribute::{CLASSES, Classes};
+
+/// The pieces of a map, by address. Ends early at what no writer of this version writes.
+#[derive(Clone, Debug)]
+pub struct Pieces<'a> {
+    rest: &'a [u8],
+    classes: &'a Classes,
+    at: usize,
+    contexts: [Context; CONTEXTS],
+    current: usize,
+    /// What repeats, and how often still.
+    unit: Unit,
+    again: u64,
+    last_large: (usize, usize),
+    /// What is left of a large block.
+    block: Option<Block>,
+}
+
+#[derive(Copy, Clone, Debug, Default)]
+struct Unit {
+    context: Context,
+    free: u64,
+    bytes: usize,
+}
+
+#[derive(Copy, Clone, Debug)]
+struct Block {
+    holder: Holder,
+    start: usize,
+    end: usize,
+    extent_end: usize,
+}
+
+impl<'a> Pieces<'a> {
+    /// Of a map that was written with these classes.
+    pub fn new(map: &'a [u8], classes: &'a Classes) -> Self {
+        Self {
+            rest: map,
+            classes,
+            at: 0,
+            contexts: [Context::default(); CONTEXTS],
+            current: 0,
+            unit: Unit::default(),
+            again: 0,
+            last_large: (0, 0),
+            block: None,
+        }
+    }
+
+    /// The next piece, into `piece`; `false` if there is none.
+    #[inline]
+    pub fn next_into(&mut self, piece: &mut Piece) -> bool {
+        if self.again > 0 {
+            self.again -= 1;
+            self.unit_into(piece);
+            return true;
+        }
+        if let Some(block) = self.block.take() {
+            self.block_into(block, piece);
+            return true;
+        }
+        self.read(piece).is_some()
+    }
+
+    fn read(&mut self, piece: &mut Piece) -> Option<()> {
+        loop {
+            let code = self.byte()?;
+            match code {
+                0..UNIT => {
+                    let free = u64::from(code);
+                    return self.slab(free, piece);
+                }
+                UNIT..REPEAT => {
+                    self.current = usize::from(code - UNIT);
+                    return self.slab(0, piece);
+                }
+                REPEAT => {
+                    // The first of them was given out with what it repeats, unless it could be given out at once.
+                    let count = self.number()?;
+                    self.again = count.checked_sub(1)?;
+                    self.unit_into(piece);
+                    return Some(());
+                }
+                SKIP => {
+                    self.at =
+                        self.at.checked_add(usize::try_from(self.number()?).ok()?.checked_mul(SMALLEST_PAGE_BYTES)?)?
+                }
+                DEFINE => {
+                    self.current = usize::from(self.byte()?);
+                    let context = Context { kind: self.byte()?, owner: Owner::of_code(self.number()?) };
+                    *self.contexts.get_mut(self.current)? = context;
+                }
+                SWITCH => self.current = usize::from(self.byte()?),
+                FREE => {
+                    let free = self.number()?;
+                    return self.slab(free, piece);
+                }
+                MIXED => return self.mixed(piece),
+                LARGE => {
+                    let pages = usize::try_from(self.number()?).ok()?;
+                    let before = usize::try_from(self.number()?).ok()?;
+                    let behind = usize::try_from(self.number()?).ok()?;
+                    self.last_large = (pages, before + behind);
+                    return self.large(before, piece);
+                }
+                SAME => {
+                    let before = usize::from(self.byte()?) * OFFSET_STEP;
+                    return self.large(before, piece);
+                }
+                PAGE => return self.page(piece),
+                _ => return None,
+            }
+        }
+    }
+
+    /// A slab or a page of the current context, with those that repeat it if they are whole.
+    #[inline]
+    fn slab(&mut self, free: u64, piece: &mut Piece) -> Option<()> {
+        let context = *self.contexts.get(self.current)?;
+        let bytes = match context.page() {
+            Some(_) => self.classes.page_bytes,
+            None => *self.classes.slab_bytes.get(usize::from(context.kind))? as usize,
+        };
+        self.unit = Unit { context, free, bytes };
+        let start = self.at;
+        self.unit_into(piece);
+        // Whole ones side by side are one piece.
+        if piece.shares.len() == 1 && self.rest.first() == Some(&REPEAT) {
+            self.byte();
+            let more = usize::try_from(self.number()?).ok()?.checked_mul(bytes)?;
+            self.at = self.at.checked_add(more)?;
+            piece.end = self.at;
+            piece.shares[0].bytes = (piece.end - start) as u64;
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn unit_into(&mut self, piece: &mut Piece) {
+        let Unit { context, free, bytes } = self.unit;
+        piece.start = self.at;
+        piece.end = self.at + bytes;
+        self.at = piece.end;
+        piece.shares.clear();
+        if let Some(holder) = context.page() {
+            piece.shares.push(Share { holder, bytes: bytes as u64 });
+            return;
+        }
+        let class = usize::from(context.kind) % CLASSES;
+        let slot_bytes = u64::from(self.classes.slot_bytes[class]);
+        let slots = u64::from(self.classes.slots[class]);
+        let allocated = slots.saturating_sub(free);
+        let owner = context.owner;
+        let keeper = if allocated > 0 { owner } else { Owner::Nobody };
+        let rest = (bytes as u64).saturating_sub(slots * slot_bytes);
+        for (holder, bytes) in [
+            (Holder::Block { owner, huge: false }, allocated * slot_bytes),
+            (Holder::Slot { last: owner, keeper }, free * slot_bytes),
+            (Holder::Slot { last: Owner::Nobody, keeper }, rest),
+        ] {
+            piece.add(holder, bytes);
+        }
+    }
+
+    fn mixed(&mut self, piece: &mut Piece) -> Option<()> {
+        let class = usize::from(self.byte()?);
+        let bytes = *self.classes.slab_bytes.get(class)? as usize;
+        let slot_bytes = u64::from(*self.classes.slot_bytes.get(class)?);
+        piece.start = self.at;
+        piece.end = self.at + bytes;
+        self.at = piece.end;
+        piece.shares.clear();
+        let mut keeper = Owner::Nobody;
+        let mut left = bytes as u64;
+        let allocated = self.number()?;
+        for place in 0..allocated {
+            let owner = Owner::of_code(self.number()?);
+            let bytes = self.number()?.checked_mul(slot_bytes)?;
+            keeper = if place == 0 { owner } else { Owner::Several };
+            piece.shares.push(Share { holder: Holder::Block { owner, huge: false }, bytes });
+            left = left.checked_sub(bytes)?;
+        }
+        for _ in 0..self.number()? {
+            let last = Owner::of_code(self.number()?);
+            let bytes = self.number()?.checked_mul(slot_bytes)?;
+            piece.shares.push(Share { holder: Holder::Slot { last, keeper }, bytes });
+            left = left.checked_sub(bytes)?;
+        }
+        piece.add(Holder::Slot { last: Owner::Nobody, keeper }, left);
+        Some(())
+    }
+
+    /// A large block like the last one, with so many bytes before it.
+    fn large(&mut self, before: usize, piece: &mut Piece) -> Option<()> {
+        let holder = self.contexts.get(self.current)?.page()?;
+        let (pages, around) = self.last_large;
+        let behind = around.checked_sub(before)?;
+        let extent_end = self.at.checked_add(pages.checked_mul(self.classes.page_bytes)?)?;
+        let block = Block { holder, start: self.at + before, end: extent_end.checked_sub(behind)?, extent_end };
+        self.block_into(block, piece);
+        Some(())
+    }
+
+    /// The next part of a large block's extent: a page that it shares with its pad, or pages that are all one thing.
+    fn block_into(&mut self, block: Block, piece: &mut Piece) {
+        let page_bytes = self.classes.page_bytes;
+        let start = self.at;
+        let is_whole = block.start <= start && start + page_bytes <= block.end;
+        let end = if is_whole {
+            block.end - block.end % page_bytes
+        } else if start >= block.end {
+            block.extent_end
+        } else {
+            start + page_bytes
+        };
+        let inside = block.end.min(end).saturating_sub(block.start.max(start)) as u64;
+        piece.start = start;
+        piece.end = end;
+        piece.shares.clear();
+        for (holder, bytes) in [(block.holder, inside), (Holder::Pad, (end - start) as u64 - inside)] {
+            if bytes > 0 {
+                piece.shares.push(Share { holder, bytes });
+            }
+        }
+        self.at = end;
+        self.block = (end < block.extent_end).then_some(block);
+    }
+
+    fn page(&mut self, piece: &mut Piece) -> Option<()> {
+        piece.start = self.at;
+        piece.end = self.at + self.classes.page_bytes;
+        self.at = piece.end;
+        piece.shares.clear();
+        for _ in 0..self.number()? {
+            let kind = self.byte()?;
+            let owner = Owner::of_code(self.number()?);
+            let holder = if kind == kind::SLOT {
+                Holder::Slot { last: owner, keeper: Owner::of_code(self.number()?) }
+            } else {
+                Context { kind, owner }.page()?
+            };
+            piece.shares.push(Share { holder, bytes: self.number()? });
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for place in (0..u64::BITS).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 127) << place;
+            if byte < 128 {
+                return Some(number);
+            }
+        }
+        None
+    }
+}
+
+impl Piece {
+    fn add(&mut self, holder: Holder, bytes: u64) {
+        match self.shares.iter_mut().find(|share| share.holder == holder) {
+            Some(share) => share.bytes += bytes,
+            None if bytes > 0 => self.shares.push(Share { holder, bytes }),
+            None => {}
+        }
+    }
+}
