@@ -69,3 +69,11 @@ impl Roots<'static> {
         Self { proc: Path::new("/proc"), sys: Path::new("/sys") }
     }
 }
+
+/// Free bytes of glibc's heaps, as glibc says; `None` where there is no glibc. Its cost grows with glibc's free lists.
+pub fn glibc_free_bytes() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return glibc::free_bytes().and_then(|bytes| u64::try_from(bytes).ok());
+    #[cfg(not(target_os = "linux"))]
+    None
+}

@@ -2,7 +2,9 @@
 //! asserts.
 
 use crate::CheckId;
+use crate::VERDICTS;
 use crate::doubts::KINDS;
+use crate::findings::FINDINGS;
 use crate::lines::{Depth, LINES, Line, Role, Section};
 use crate::settings::SETTINGS;
 
@@ -39,6 +41,38 @@ of another line, `not_resident` is not in RSS, and `totals` overlap the lines. N
 `~shared` (free slots that several regions pin together), `~mixed` (pages on which blocks of several regions lay) and
 `~nobody` (pages on which no region ever had a block).
 ";
+
+const FINDINGS_HEAD: &str = "\
+# Reading the findings
+
+<!-- Generated from the tables of crates/heapledger-statement; HEAPLEDGER_BLESS=1 cargo test -p heapledger-statement -->
+
+`statement.verdicts()` says what becomes of the memory of the process and of each region. Those of the process sum to
+RSS, as the lines do.
+
+`statement.findings()` says what would give memory back or make a figure known. The list is closed. Each finding has the
+lines that prove it, the gain as an interval at most a fifth or 1 MiB wide, the remedy to be taken literally, its price,
+and how to see that it worked. Nothing below 16 MiB and a twentieth of RSS is told, so an empty list is the usual one.
+
+`statement.forecast()` says when dirty and muzzy pages go back, and `statement.fragmentation()` whose blocks keep free
+slots. Findings stand on both.
+";
+
+/// The guide to findings and verdicts, in Markdown: `docs/reading-the-findings.md` is this text, which a test asserts.
+pub fn reading_the_findings() -> String {
+    let mut out = FINDINGS_HEAD.to_owned();
+    out.push_str("\n## Verdicts\n\n| verdict | what it means, and what to do |\n|---|---|\n");
+    for (_, key, doc) in &VERDICTS {
+        out.push_str(&format!("| `{key}` | {doc} |\n"));
+    }
+    out.push_str("\n## Findings\n");
+    for row in &FINDINGS {
+        out.push_str(&format!("\n### {}\n\n{}", row.key, wrapped(&format!("{} {}", row.when, row.doc))));
+        let (remedy, price, check) = (row.remedy, row.price, row.check);
+        out.push_str(&format!("\n* Remedy: `{remedy}`\n* Price: {price}.\n* Check: {check}.\n"));
+    }
+    out
+}
 
 /// The whole guide, in Markdown.
 pub fn reading_the_statement() -> String {

@@ -30,8 +30,11 @@
 mod diff;
 pub mod doubts;
 mod figure;
+pub mod findings;
 mod flow;
 mod forecast;
+mod fragmentation;
+mod growth;
 pub mod guide;
 #[cfg(feature = "serde")]
 pub mod json;
@@ -44,16 +47,20 @@ mod statement;
 mod summary;
 mod text;
 mod units;
+mod verdict;
 mod view;
 
 pub use diff::{Between, Diff, Moment, RegionChange};
 pub use doubts::Doubt;
 pub use figure::{Figure, Why};
+pub use findings::{Finding, FindingId};
 pub use flow::{
     FlowCell, FlowCounters, FlowReadings, FlowRow, Held, Holder, PageFlow, PageOwner, RegionName, Share, Stretch,
     Stretches, Went,
 };
 pub use forecast::{Forecast, ForecastCheck, ForecastPart, Traffic, When};
+pub use fragmentation::{ClassSlabs, Fragmentation, Pin};
+pub use growth::{Growth, Marked, growth};
 pub use lines::{Depth, LineId};
 pub use readings::{
     ArenaDecayReading, ArenaFreeReading, CgroupReading, ClassPagesReading, ClockReading, EarlierReading, FallenNames,
@@ -65,3 +72,4 @@ pub use settings::{SettingId, SettingValue};
 pub use stage::{Expect, Pattern, ReleaseReadings, Since, Stage, StageKind, StageReadings};
 pub use statement::{Check, CheckId, Part, StatedLine, Statement, UnattributedRange};
 pub use summary::{ClassFigure, RegionFigures, Summary};
+pub use verdict::{Judged, VERDICTS, Verdict, Verdicts};

@@ -10,7 +10,10 @@ mod spans;
 
 use std::borrow::Cow;
 
-use crate::{Doubt, Figure, Flow, FullReadings, LineId, Readings, RegionFigures, SettingId, SettingValue};
+use crate::{
+    Doubt, Figure, Flow, Fragmentation, FullReadings, LineId, Reading, Readings, RegionFigures, SettingId,
+    SettingValue, Why,
+};
 
 pub use checks::{Check, CheckId};
 pub(crate) use clock::{ArenaFree, Clock};
@@ -45,6 +48,8 @@ pub struct Statement {
     pub(crate) unattributed: Vec<UnattributedRange>,
     pub(crate) checks: Vec<Check>,
     pub(crate) clock: Clock,
+    pub(crate) fragmentation: Reading<Fragmentation>,
+    pub(crate) glibc_free_bytes: Option<u64>,
 }
 
 /// A line, its figure and its parts.
@@ -188,6 +193,12 @@ impl Statement {
     /// All settings that were read.
     pub fn settings(&self) -> &[(SettingId, SettingValue)] {
         &self.settings
+    }
+
+    /// Slabs by size class, and whose blocks keep free slots from going back; or why that is not known. A statement that
+    /// was read back from JSON does not have it.
+    pub fn fragmentation(&self) -> Result<&Fragmentation, &Why> {
+        self.fragmentation.as_ref()
     }
 
     /// What to know before trusting the figures.

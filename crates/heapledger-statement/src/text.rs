@@ -14,7 +14,8 @@ use crate::view::View;
 use crate::{Depth, Figure, LineId, RegionFigures, SettingId, Summary, Why};
 
 use row::{Row, wrapped};
-use words::{columns, escaped, shortened};
+pub(crate) use words::escaped;
+use words::{columns, shortened};
 
 /// Regions beyond this many are summed up in one row; the JSON has them all.
 const REGIONS_SHOWN: usize = 24;

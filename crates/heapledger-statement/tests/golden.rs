@@ -67,5 +67,6 @@ fn the_guide_is_generated_from_the_tables() {
         println!("SKIPPED: docs/ is not part of the packaged crate");
         return;
     }
+    check(path.with_file_name("reading-the-findings.md"), &guide::reading_the_findings());
     check(path, &guide::reading_the_statement());
 }

@@ -45,7 +45,9 @@ pub(crate) fn reading(
     let decays = decays.map_err(|refused| Why::new(refused.to_string(), refused.remedy()));
     let arenas = walk.as_ref().ok().and_then(|walk| walk.heap.as_ref().ok()).map(|heap| heap.arenas.clone());
     let process = std::process::id();
-    let Ok(mut last) = LAST.try_lock() else { return ClockReading { taken_ns: None, decays, earlier: None } };
+    let Ok(mut last) = LAST.try_lock() else {
+        return ClockReading { taken_ns: None, decays, earlier: None, oversize_arena: None };
+    };
     let before = last.take().filter(|last| last.process == process);
     let zero = before.as_ref().map_or(began, |last| last.zero);
     let earlier = before.and_then(|last| {
@@ -53,7 +55,7 @@ pub(crate) fn reading(
         last.arenas.map(|arenas| EarlierReading { ago_ns, arenas })
     });
     *last = Some(Last { process, zero, began, arenas });
-    ClockReading { taken_ns: Some(nanoseconds(zero, taken)), decays, earlier }
+    ClockReading { taken_ns: Some(nanoseconds(zero, taken)), decays, earlier, oversize_arena: None }
 }
 
 /// How long ago a statement of this process was taken; `None` if it is of another process, or none was taken.

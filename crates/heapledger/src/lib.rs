@@ -157,8 +157,13 @@ pub use heapledger_statement::json;
 /// The table of lines: what a summary and a statement can say, and what may be summed.
 pub use heapledger_statement::lines;
 pub use heapledger_statement::{
-    Check, CheckId, ClassFigure, Doubt, Figure, Flow, Forecast, ForecastCheck, ForecastPart, LineId, Part,
-    RegionFigures, SettingId, SettingValue, StatedLine, Statement, Summary, Traffic, UnattributedRange, When, Why,
+    Check, CheckId, ClassFigure, Doubt, Figure, Flow, LineId, Part, RegionFigures, SettingId, SettingValue, StatedLine,
+    Statement, Summary, UnattributedRange, Why,
+};
+// Findings, verdicts, fragmentation and forecasts.
+pub use heapledger_statement::{
+    ClassSlabs, Finding, FindingId, Forecast, ForecastCheck, ForecastPart, Fragmentation, Growth, Judged, Marked, Pin,
+    Traffic, Verdict, Verdicts, When, findings, growth,
 };
 // Differences, page flow and stages.
 pub use heapledger_statement::{

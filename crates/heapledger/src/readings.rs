@@ -7,8 +7,8 @@ use heapledger_core::{fallen_names, region_count, region_info};
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
 use heapledger_probe::{PageMap, ReadError};
 use heapledger_statement::{
-    CgroupReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings, RegionName,
-    RegionReading, StatusReading, ThpMode, Why,
+    CgroupReading, ClockReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings,
+    RegionName, RegionReading, StatusReading, ThpMode, Why,
 };
 
 use crate::pages::Pages;
@@ -59,7 +59,6 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
     let started = Instant::now();
     let mut counters = Counters::with_room()?;
     let facts = Facts::find();
-    let decays = clock::decays();
     let mut tables = vec![(0, 0); table_ranges(&mut []) + SPARE_TABLES];
     let map_of_bytes = map.then(|| read::status(Roots::system()).rss_anon_bytes.unwrap_or(UNKNOWN_HEAP_BYTES));
     let mut pages = Pages::prepare(counters.totals.len(), tables.len(), map_of_bytes);
@@ -83,16 +82,19 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
         fault_bytes,
         heap_still: moment.heap_stood_still(),
     };
+    let oversize_arena = facts.jemalloc.oversize_arena.ok().and_then(|index| u32::try_from(index).ok());
     let readings = facts.join(&counters, &moment.after, moment.stats, cost);
     let walk = pages.reading();
-    let clock = clock::reading(decays, &walk, (started, taken));
+    // After the pages, so that every arena among them has one.
+    let decays = clock::decays();
+    let clock = ClockReading { oversize_arena, ..clock::reading(decays, &walk, (started, taken)) };
     let mapped = map.then(|| Mapped {
         map: pages.take_map(),
         names: names(&readings),
         purged_bytes: moment.purged,
         faulted_bytes: moment.faulted.map(|faults| faults.map(|faults| faults.saturating_mul(fault_bytes))),
     });
-    Ok((readings, FullReadings { walk, motion, clock }, mapped))
+    Ok((readings, FullReadings { walk, motion, clock, glibc_free_bytes: read::glibc_free_bytes() }, mapped))
 }
 
 /// What a mark keeps beside its statement.

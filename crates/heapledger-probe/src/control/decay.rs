@@ -81,8 +81,8 @@ pub fn decay_ms(pages: Pages) -> Result<i64, Refused> {
 pub fn arena_decays(mut each: impl FnMut(ArenaDecay)) -> Result<(), Refused> {
     let dirty = OfArena::new(Pages::Dirty.of_one_arena())?;
     let muzzy = OfArena::new(Pages::Muzzy.of_one_arena())?;
-    for arena in arenas() {
-        let dirty_decay_ms = dirty.read::<isize>(arena)? as i64;
+    for arena in 0..arenas_at_most() {
+        let Some(dirty_decay_ms) = existing(dirty.read::<isize>(arena))? else { continue };
         let muzzy_decay_ms = muzzy.read::<isize>(arena)? as i64;
         each(ArenaDecay { arena, dirty_decay_ms, muzzy_decay_ms });
     }
@@ -110,8 +110,8 @@ pub fn set_decay_ms(pages: Pages, ms: i64) -> Result<DecaySet, Refused> {
     })?;
     let of_one = OfArena::new(pages.of_one_arena())?;
     let mut done = DecaySet { before_ms, after_ms: before_ms, arenas_set: Vec::new(), arenas_left: Vec::new() };
-    for arena in arenas() {
-        let had = of_one.read::<isize>(arena)? as i64;
+    for arena in 0..arenas_at_most() {
+        let Some(had) = existing(of_one.read::<isize>(arena))? else { continue };
         if had == before_ms {
             // SAFETY: the key's type is ssize_t.
             unsafe { of_one.write(arena, wanted) }?;
@@ -126,9 +126,18 @@ pub fn set_decay_ms(pages: Pages, ms: i64) -> Result<DecaySet, Refused> {
     if done.after_ms == ms { Ok(done) } else { Err(Refused { why: Refusal::NotTaken, ..bad }) }
 }
 
-/// Arenas that exist.
-fn arenas() -> impl Iterator<Item = u32> {
+/// Indices of arenas are below this.
+fn arenas_at_most() -> u32 {
     let count = Jemalloc.unsigned(Key::Narenas).unwrap_or_default();
-    let count = u32::try_from(count).unwrap_or_default();
-    (0..count).filter(|arena| Jemalloc.arena_initialized(*arena).unwrap_or(false))
+    u32::try_from(count).unwrap_or_default()
+}
+
+/// What an arena answers; `None` if there is none. Whether one exists is not asked beforehand: that key answers as of the
+/// last refresh of the statistics.
+fn existing(answer: Result<isize, Refused>) -> Result<Option<i64>, Refused> {
+    match answer {
+        Ok(ms) => Ok(Some(ms as i64)),
+        Err(refused) if refused.why == Refusal::CannotNow => Ok(None),
+        Err(refused) => Err(refused),
+    }
 }

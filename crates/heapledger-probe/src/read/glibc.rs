@@ -10,6 +10,15 @@ type Mallinfo2 = unsafe extern "C" fn() -> [usize; 10];
 ///
 /// Looks at glibc's free lists, so its cost grows with their number; takes glibc's lock.
 pub(crate) fn mmapped_bytes() -> Option<usize> {
+    mallinfo2()?.get(4).copied()
+}
+
+/// Free bytes of glibc's heaps, those of threads too (`mallinfo2().fordblks`); as above.
+pub(crate) fn free_bytes() -> Option<usize> {
+    mallinfo2()?.get(8).copied()
+}
+
+fn mallinfo2() -> Option<[usize; 10]> {
     if !cfg!(target_env = "gnu") {
         return None;
     }
@@ -21,6 +30,5 @@ pub(crate) fn mmapped_bytes() -> Option<usize> {
     // SAFETY: this is the type of that function: it takes nothing and gives ten sizes.
     let mallinfo2 = unsafe { std::mem::transmute::<usize, Mallinfo2>(address) };
     // SAFETY: it has no preconditions.
-    let numbers = unsafe { mallinfo2() };
-    numbers.get(4).copied()
+    Some(unsafe { mallinfo2() })
 }

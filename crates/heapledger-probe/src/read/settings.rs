@@ -30,6 +30,8 @@ pub struct JemallocSettings {
     pub tcache: Result<bool, ReadError>,
     /// `opt.oversize_threshold`, bytes.
     pub oversize_threshold_bytes: Result<u64, ReadError>,
+    /// Index of the arena for oversize blocks (`opt.narenas`), which exists once there was one.
+    pub oversize_arena: Result<u64, ReadError>,
     /// `opt.retain`.
     pub retain: Result<bool, ReadError>,
     /// `opt.percpu_arena`.
@@ -63,6 +65,7 @@ pub fn settings(ctl: &impl Ctl) -> JemallocSettings {
         muzzy_decay_ms: ctl.signed(Key::MuzzyDecayMs),
         tcache: ctl.flag(Key::OptTcache),
         oversize_threshold_bytes: ctl.unsigned(Key::OptOversizeThreshold),
+        oversize_arena: ctl.unsigned(Key::OptNarenas),
         retain: ctl.flag(Key::OptRetain),
         percpu_arena,
         hpa: ctl.flag(Key::OptHpa),

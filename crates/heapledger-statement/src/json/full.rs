@@ -3,7 +3,7 @@
 use super::convert::{self, Common};
 use super::{ArenaReport, CheckReport, ClockReport, FigureReport, FullReport, JsonError, RangeReport};
 use crate::statement::{ArenaFree, Clock};
-use crate::{Check, CheckId, Depth, Figure, Flow, LineId, Statement, UnattributedRange};
+use crate::{Check, CheckId, Depth, Figure, Flow, LineId, Statement, UnattributedRange, Why};
 
 pub(super) fn to_report(statement: &Statement) -> FullReport {
     let exact = |id| statement.figure(id).as_exact();
@@ -47,6 +47,8 @@ pub(super) fn from_report(mut report: FullReport) -> Result<Statement, JsonError
         unattributed: report.unattributed.into_iter().map(UnattributedRange::try_from).collect::<Result<_, _>>()?,
         checks: report.checks.into_iter().map(Check::try_from).collect::<Result<_, _>>()?,
         clock: report.clock.map(Clock::from).unwrap_or_default(),
+        fragmentation: Err(Why::new("the statement was read back", "ask the statement where it was taken")),
+        glibc_free_bytes: None,
     })
 }
 
@@ -122,6 +124,7 @@ impl From<&ArenaFree> for ArenaReport {
             dirty_bytes: arena.dirty_bytes,
             muzzy_bytes: arena.muzzy_bytes,
             earlier_dirty_bytes: arena.earlier_dirty_bytes,
+            oversize: arena.oversize,
         }
     }
 }
@@ -134,6 +137,7 @@ impl From<ArenaReport> for ArenaFree {
             dirty_bytes: report.dirty_bytes,
             muzzy_bytes: report.muzzy_bytes,
             earlier_dirty_bytes: report.earlier_dirty_bytes,
+            oversize: report.oversize,
         }
     }
 }

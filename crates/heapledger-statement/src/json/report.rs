@@ -108,6 +108,9 @@ pub struct ArenaReport {
     pub muzzy_bytes: u64,
     /// Dirty at the statement before; `null` if there was none.
     pub earlier_dirty_bytes: Option<u64>,
+    /// Whether it is jemalloc's arena for oversize blocks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oversize: bool,
 }
 
 /// A range without a name.

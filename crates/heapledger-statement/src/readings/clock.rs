@@ -12,6 +12,8 @@ pub struct ClockReading {
     pub decays: Reading<Vec<ArenaDecayReading>>,
     /// Free pages as the statement before this one found them, if there was one.
     pub earlier: Option<EarlierReading>,
+    /// Index of jemalloc's arena for oversize blocks; `None` if it is not known, or there is none.
+    pub oversize_arena: Option<u32>,
 }
 
 /// Decay times of one arena: -1 is never, 0 at once.
@@ -48,6 +50,6 @@ pub struct EarlierReading {
 impl ClockReading {
     /// Nothing was read, for one reason.
     pub fn unread(why: &Why) -> Self {
-        Self { taken_ns: None, decays: Err(why.clone()), earlier: None }
+        Self { taken_ns: None, decays: Err(why.clone()), earlier: None, oversize_arena: None }
     }
 }

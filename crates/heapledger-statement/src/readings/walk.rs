@@ -41,6 +41,8 @@ pub struct FullReadings {
     pub motion: MotionReading,
     /// What decides when free pages go back.
     pub clock: ClockReading,
+    /// Free bytes of glibc's heaps, by its own word; `None` if it does not tell.
+    pub glibc_free_bytes: Option<u64>,
 }
 
 /// What moved between the first and the last reading of a statement.

@@ -5,8 +5,8 @@ use super::spans::Span;
 use super::{Clock, Part, StatedLine, Statement, UnattributedRange, bounds, checks, heap};
 use crate::summary::build as quick;
 use crate::{
-    Check, Figure, FreeExtentsReading, FullReadings, HeapReading, LineId, RangeReading, Reading, Readings,
-    RegionReading, WalkReading, Why, doubts,
+    Check, Figure, Fragmentation, FreeExtentsReading, FullReadings, HeapReading, LineId, RangeReading, Reading,
+    Readings, RegionReading, WalkReading, Why, doubts,
 };
 
 pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> Statement {
@@ -22,6 +22,7 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
     doubts::of_pages(&full.walk, &checks, &mut doubts);
     let pages = Pages::of(&full.walk);
 
+    let fragmentation = Fragmentation::of(&full.walk, &regions);
     let mut sheet = Sheet::default();
     let residents = match (&pages.heap, &heap_lines) {
         (Ok(heap), Some(lines)) => sheet.heap(heap, lines, &regions),
@@ -55,6 +56,8 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
         unattributed: pages.walk.map(ranges).unwrap_or_default(),
         checks,
         clock: Clock::of(full.clock, &full.walk),
+        fragmentation,
+        glibc_free_bytes: full.glibc_free_bytes,
     }
 }
 

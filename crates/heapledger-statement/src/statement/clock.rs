@@ -21,6 +21,8 @@ pub(crate) struct ArenaFree {
     pub muzzy_bytes: u64,
     /// Dirty when the statement before was taken; `None` if there was none.
     pub earlier_dirty_bytes: Option<u64>,
+    /// Whether it is jemalloc's arena for oversize blocks.
+    pub oversize: bool,
 }
 
 impl Default for Clock {
@@ -53,6 +55,7 @@ impl Clock {
                         dirty_bytes: free.dirty_bytes,
                         muzzy_bytes: free.muzzy_bytes,
                         earlier_dirty_bytes: earlier(free.arena),
+                        oversize: clock.oversize_arena == Some(free.arena),
                     })
                 };
                 heap.arenas.iter().map(of).collect()

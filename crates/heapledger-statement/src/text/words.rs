@@ -35,7 +35,7 @@ const PART_COLUMNS: usize = 24;
 
 /// The name with every character escaped that a terminal would obey or hide: control characters, and marks that change
 /// the direction of writing.
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for symbol in name.chars() {
         if symbol.is_control() || is_invisible(symbol) {

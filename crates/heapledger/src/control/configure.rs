@@ -79,7 +79,7 @@ impl Configured {
     /// How long dirty pages stay before they go back: 0 is not at all, -1 for ever. Applies to arenas to come and to
     /// every arena that had the same time as those until now; [`Change::arenas_left`] lists the others.
     ///
-    /// The clock of each arena that is set begins anew. Who moves it stands in the forecast: traffic, or background
+    /// The clock of each arena that is set begins anew, and background threads are restarted. Who moves it stands in the forecast: traffic, or background
     /// threads. 0 gives everything back at each free, and the next allocation faults it in again.
     ///
     /// # Errors
@@ -108,6 +108,11 @@ impl Configured {
     fn decay(mut self, setting: SettingId, pages: Pages, ms: i64) -> Result<Self, Error> {
         let _ours = RegionId::LEDGER.enter();
         let set = control::set_decay_ms(pages, ms)?;
+        // jemalloc does not wake them when a decay time changes: from never, they would sleep for ever.
+        if ms > 0 && control::background_threads()? {
+            control::set_background_threads(false)?;
+            control::set_background_threads(true)?;
+        }
         self.changes.push(Change {
             setting,
             before: set.before_ms,
