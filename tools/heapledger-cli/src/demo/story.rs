@@ -47,7 +47,7 @@ pub fn check(look: Look, check: &ForecastCheck) -> String {
 /// Rows of which something went elsewhere: what stays in use is what the statement shows.
 fn is_told(row: &FlowRow) -> bool {
     let moved = |went: &Went| *went != Went::Own;
-    row.bytes >= TOLD_BYTES && row.cells.iter().any(|cell| moved(&cell.went) && is_large(&cell.bytes))
+    is_large(&row.bytes) && row.cells.iter().any(|cell| moved(&cell.went) && is_large(&cell.bytes))
 }
 
 fn is_large(figure: &Figure) -> bool {
@@ -63,7 +63,7 @@ fn words_of(row: &FlowRow) -> String {
         .filter(|cell| is_large(&cell.bytes))
         .map(|cell| format!("{} {}", cell.bytes.mib(), place(&cell.went)))
         .collect();
-    format!("{} had {} {held}: {}", name(&row.region.name), Figure::Exact(row.bytes).mib(), cells.join(", "))
+    format!("{} had {} {held}: {}", name(&row.region.name), row.bytes.mib(), cells.join(", "))
 }
 
 fn place(went: &Went) -> String {

@@ -22,7 +22,7 @@ impl Flows {
 
     /// What a region had in use at the first mark.
     pub fn in_use(&self, region: &str) -> Figure {
-        self.figure(|flow| flow.row(region, Held::InUse).map_or(Figure::Exact(0), |row| Figure::Exact(row.bytes)))
+        self.figure(|flow| flow.row(region, Held::InUse).map_or(Figure::Exact(0), |row| row.bytes.clone()))
     }
 
     /// Of what a region had in use, how much is there at the second mark.
@@ -45,7 +45,7 @@ impl Flows {
         let off = self.figure(|flow| {
             let off = |row: &&heapledger::FlowRow| {
                 let sum = row.cells.iter().map(|cell| cell.bytes.clone()).sum::<Figure>();
-                sum.is_unknown() || !sum.admits(row.bytes)
+                sum.is_unknown() || !embraces(&sum, &row.bytes)
             };
             Figure::exact(flow.rows().iter().filter(off).count() as u64)
         });
@@ -59,6 +59,11 @@ impl Flows {
             Err(why) => Figure::from(why.clone()),
         }
     }
+}
+
+/// Whether a sum of cells admits what the row began with: the intervals meet.
+fn embraces(sum: &Figure, began: &Figure) -> bool {
+    sum.ends().zip(began.ends()).is_some_and(|(sum, began)| sum.0 <= began.1 && began.0 <= sum.1)
 }
 
 /// Blocks of a region that is declared once.
