@@ -7,12 +7,14 @@
 //! `audit.rs` is the ledger with a list of every block beside it, the allocator of `probe-audit`.
 //! `os/` has the raw calls, `blocks.rs` heap blocks by address, `books.rs` the ledger's figures of one region,
 //! `lanes.rs` keeps heavy tests and timed ones apart; `outside/` sees a process as
-//! another one does; `random.rs` the numbers that make a program's course the same in every run.
+//! another one does; `measure.rs` has long measurements with a record;
+//! `random.rs` the numbers that make a program's course the same in every run.
 
 pub mod audit;
 pub mod blocks;
 pub mod books;
 pub mod lanes;
+pub mod measure;
 pub mod os;
 pub mod outside;
 pub mod probes;

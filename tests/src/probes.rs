@@ -99,7 +99,14 @@ const PROBES: &[(&str, Probe)] = &[
 /// # Panics
 /// When there is no such probe, or when it could not do its work.
 pub fn main() {
-    let mut arguments = std::env::args().skip(1);
+    run(std::env::args().skip(1));
+}
+
+/// The same for words that stand somewhere else.
+///
+/// # Panics
+/// As `main`.
+pub fn run(mut arguments: impl Iterator<Item = String>) {
     let name = arguments.next().expect("the first argument names a probe");
     let options = Options::parse(arguments);
     let probe = PROBES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no probe {name}")).1;

@@ -102,6 +102,19 @@ impl Memory {
         }
     }
 
+    /// Writes one byte.
+    pub fn write_at(self, offset: usize) {
+        assert!(offset < self.bytes);
+        // SAFETY: inside the memory, which is never given back and which nobody else knows of.
+        unsafe { self.start.wrapping_add(offset).write_volatile(1) };
+    }
+
+    /// Gives its pages back to the kernel; it is a mapping, and reads as zeroes then.
+    pub fn give_back(self) {
+        // SAFETY: a mapping of our own, in which nobody keeps anything.
+        super::check("madvise", unsafe { libc::madvise(self.start.cast(), self.bytes, libc::MADV_DONTNEED) });
+    }
+
     /// Writes a byte into each page of the first `bytes`, and the last of them.
     pub fn write(self, bytes: usize) {
         assert!(bytes <= self.bytes);
@@ -134,6 +147,13 @@ pub fn map_guarded(bytes: usize) -> Memory {
     // SAFETY: inside the mapping just made.
     super::check("mprotect", unsafe { libc::mprotect(start.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) });
     Memory { start, bytes }
+}
+
+/// A mapping that is made and given back at once.
+pub fn map_and_unmap(bytes: usize) {
+    let memory = map(bytes, Sharing::Private, None);
+    // SAFETY: the mapping was just made, and nobody has it.
+    super::check("munmap", unsafe { libc::munmap(memory.start.cast(), bytes) });
 }
 
 /// A block of the C library's own malloc.
