@@ -58,3 +58,5 @@ pub use maps::{TableUse, table_ranges, table_use};
 pub use pages::{PageOwner, PageWord, SlotOwners, for_each_page_word, page_owner, page_word};
 #[cfg(not(loom))]
 pub use slow::{block_owner, on_alloc, on_free};
+#[cfg(not(loom))]
+pub use threads::threads_left_behind;

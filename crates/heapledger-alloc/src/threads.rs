@@ -21,6 +21,9 @@ static HOOKS: Hooks = Hooks { adopt: slow::adopt };
 /// Threads that have a slot now. `protocol::flip` depends on how it is ordered.
 pub(crate) static REGISTERED: AtomicUsize = AtomicUsize::new(0);
 
+/// Threads that had a slot when a process was forked by another, over all forks that lead to this one.
+static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
+
 /// The pthread key whose destructor tells us that a thread ends; 0 = not made, 1 = being made or refused, else key + 2.
 static KEY: AtomicU32 = AtomicU32::new(0);
 
@@ -103,8 +106,17 @@ fn key() -> Option<libc::pthread_key_t> {
 unsafe extern "C" fn after_fork_in_child() {
     with_record(|record| {
         counters::release_all_but(record.base());
-        REGISTERED.store(usize::from(!record.base().is_null()), Relaxed);
+        let here = usize::from(!record.base().is_null());
+        // Relaxed: the child has one thread.
+        let others = REGISTERED.swap(here, Relaxed).wrapping_sub(here);
+        LEFT_BEHIND.fetch_add(others, Relaxed);
     });
+}
+
+/// How many threads with counters of their own this process lost by being forked: they run on in the parent, and what
+/// they had in caches of jemalloc, or were just allocating, stays allocated here.
+pub fn threads_left_behind() -> usize {
+    LEFT_BEHIND.load(Relaxed)
 }
 
 pub(crate) fn registered() -> usize {

@@ -14,6 +14,7 @@ mod decode;
 pub(crate) mod devices;
 #[cfg(target_os = "linux")]
 pub(crate) mod emap;
+mod faults;
 #[cfg(target_os = "linux")]
 mod file;
 #[cfg(target_os = "linux")]
@@ -47,6 +48,7 @@ use std::path::Path;
 
 pub use cgroup::{Cgroup, CgroupPlaces, cgroup};
 pub use ctl::{Ctl, Jemalloc, Key};
+pub use faults::faults;
 pub use held::held_ranges;
 pub use residency::{Backend, Residency, resident_bytes};
 pub use settings::{JemallocSettings, settings};

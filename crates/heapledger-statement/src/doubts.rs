@@ -18,7 +18,7 @@ pub struct Doubt {
 }
 
 /// Every key with what it means.
-pub static KINDS: [(&str, &str); 16] = [
+pub static KINDS: [(&str, &str); 17] = [
     ("names_fell_to_parent", "Ids ran out; some names are charged to the region of their parent path."),
     ("names_fell_to_other", "Ids ran out; some names are charged to `~other`."),
     ("names_refused", "Some names were not allowed and are charged to `~other`."),
@@ -36,6 +36,11 @@ pub static KINDS: [(&str, &str); 16] = [
     (
         "traffic",
         "Threads allocated while the readings were taken, so that figures of different sources are moments apart.",
+    ),
+    (
+        "threads_left_behind",
+        "This process was forked from one with several threads: what the others cached or were just allocating is past \
+         the ledger.",
     ),
     ("pages_unread", "No page was looked at: lines of the heap are bounds, and nothing is said to be unexplained."),
     (
@@ -127,6 +132,20 @@ fn of_names(fallen: FallenNames, doubts: &mut Vec<Doubt>) {
             "names_refused",
             format!("{} names were not allowed: they are charged to ~other", fallen.refused),
             "use short names without control characters and without a leading ~; try_new says what is wrong",
+        ));
+    }
+}
+
+/// What a fork leaves behind.
+pub(crate) fn of_fork(threads: u64, doubts: &mut Vec<Doubt>) {
+    if threads > 0 {
+        doubts.push(Doubt::new(
+            "threads_left_behind",
+            format!(
+                "{threads} threads ran when this process was forked and are not in it: what they cached or were \
+                 allocating stays allocated, past the ledger"
+            ),
+            "fork before threads start, or start another program (exec)",
         ));
     }
 }

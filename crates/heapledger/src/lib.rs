@@ -128,7 +128,6 @@
 mod clock;
 mod control;
 mod error;
-mod faults;
 mod forecast;
 mod live;
 mod lock;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges};
+use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges, threads_left_behind};
 use heapledger_core::{fallen_names, region_count, region_info};
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
 use heapledger_probe::{PageMap, ReadError};
@@ -12,7 +12,7 @@ use heapledger_statement::{
 };
 
 use crate::pages::Pages;
-use crate::{Error, clock, faults, own_tables, settings};
+use crate::{Error, clock, own_tables, settings};
 
 /// Room for regions that are named while the readings are taken.
 const SPARE_REGIONS: usize = 8;
@@ -78,9 +78,10 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
     let fault_bytes = facts.fault_bytes();
     let motion = MotionReading {
         status_before: status_reading(&moment.before),
-        faults: faults::reading(moment.faults),
+        faults: reading(moment.faults),
         fault_bytes,
         heap_still: moment.heap_stood_still(),
+        threads_left_behind: threads_left_behind() as u64,
     };
     let oversize_arena = facts.jemalloc.oversize_arena.ok().and_then(|index| u32::try_from(index).ok());
     let readings = facts.join(&counters, &moment.after, moment.stats, cost);
@@ -127,8 +128,8 @@ struct Moment {
     after: Status,
     stats: Result<JemallocStats, ReadError>,
     stats_after: Result<JemallocStats, ReadError>,
-    /// Between the first and the last status.
-    faults: Result<u64, std::io::ErrorKind>,
+    /// From before the first status to behind the last.
+    faults: Result<u64, ReadError>,
     /// Since the process started, before and after.
     faulted: [Option<u64>; 2],
     /// Bytes given back since the process started, before and after.
@@ -138,7 +139,7 @@ struct Moment {
 impl Moment {
     fn read(counters: &mut Counters, tables: &mut [(usize, usize)], pages: &mut Pages) -> Self {
         // Faults first and last, so that none between the two words of the kernel is missed.
-        let faults_before = faults::faults();
+        let faults_before = read::faults(Roots::system());
         let before = read::status(Roots::system());
         counters.read();
         let stats = read::stats(&Jemalloc);
@@ -149,10 +150,10 @@ impl Moment {
         let quiet = counters.traffic() == Some(Flow::default());
         let stats_after = if quiet || pages.is_mapping() { read::stats(&Jemalloc) } else { Err(ReadError::StatsOff) };
         let after = read::status(Roots::system());
-        let faults_after = faults::faults();
+        let faults_after = read::faults(Roots::system());
         let faults = match (faults_before, faults_after) {
             (Ok(before), Ok(after)) => Ok(after.wrapping_sub(before)),
-            (Err(kind), _) | (_, Err(kind)) => Err(kind),
+            (Err(error), _) | (_, Err(error)) => Err(error),
         };
         let purged = |stats: &Result<JemallocStats, ReadError>| {
             stats.as_ref().ok().and_then(|stats| stats.ppurged.checked_mul(stats.page_bytes))

@@ -56,12 +56,21 @@ pub struct MotionReading {
     pub fault_bytes: u64,
     /// Whether jemalloc's pages by state were the same at the last reading as at the first; `None` if nobody looked.
     pub heap_still: Option<bool>,
+    /// Threads that ran on in the parent when this process was forked. What they cached, or were just allocating, is
+    /// allocated here for ever, and counted by some sources only.
+    pub threads_left_behind: u64,
 }
 
 impl MotionReading {
     /// Nothing was watched, for one reason.
     pub fn unread(why: &Why) -> Self {
-        Self { status_before: StatusReading::unread(why), faults: Err(why.clone()), fault_bytes: 0, heap_still: None }
+        Self {
+            status_before: StatusReading::unread(why),
+            faults: Err(why.clone()),
+            fault_bytes: 0,
+            heap_still: None,
+            threads_left_behind: 0,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
         forget_heap(&mut full.walk, check);
         heap_lines = None;
     }
+    doubts::of_fork(full.motion.threads_left_behind, &mut doubts);
     doubts::of_pages(&full.walk, &checks, &mut doubts);
     let pages = Pages::of(&full.walk);
 

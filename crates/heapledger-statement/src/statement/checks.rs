@@ -159,7 +159,8 @@ pub(super) fn all(
 ) -> Vec<Check> {
     let Ok(walk) = &full.walk else { return Vec::new() };
     let quiet = readings.traffic_bytes == Some(Flow::default()) && full.motion.heap_still == Some(true);
-    let mut checks = Checks { quiet, all: Vec::new() };
+    let orphans = full.motion.threads_left_behind > 0;
+    let mut checks = Checks { quiet, orphans, all: Vec::new() };
     checks.exact(CheckId::PagesSum, of_kinds(walk), of_lines(walk));
     let status = &readings.status;
     for (id, found, counted) in [
@@ -185,7 +186,10 @@ pub(super) fn all(
 }
 
 struct Checks {
+    /// Nothing moved meanwhile.
     quiet: bool,
+    /// This process was forked while other threads may have been in the middle of jemalloc.
+    orphans: bool,
     all: Vec<Check>,
 }
 
@@ -195,10 +199,12 @@ impl Checks {
         self.all.push(Check { id, difference: difference(one, other), allowed_bytes: Some(0) });
     }
 
-    /// They are of different moments: they agree if nothing moved meanwhile.
+    /// They are of different moments: they agree if nothing moved meanwhile. What a thread was doing when it was left
+    /// behind by a fork stays half done, so that a difference there proves nothing.
     fn quiet(&mut self, id: CheckId, bytes: i128) {
         let difference = Span { low: bytes, high: bytes }.figure();
-        self.all.push(Check { id, difference, allowed_bytes: self.quiet.then_some(0) });
+        let judged = self.quiet && (bytes == 0 || !self.orphans);
+        self.all.push(Check { id, difference, allowed_bytes: judged.then_some(0) });
     }
 
     fn heap(&mut self, heap: &HeapReading, lines: &HeapLines) {

@@ -134,7 +134,7 @@ impl Text<'_> {
             text.push_str(&format!(", {failed} FAILED"));
         }
         if open > 0 {
-            text.push_str(&format!(", {open} not judged while threads allocate"));
+            text.push_str(&format!(", {open} not judged while things move"));
         }
         if let Some(backend) = statement.backend() {
             text.push_str(&format!("; pages by {backend}"));
