@@ -23,6 +23,20 @@ pub enum Error {
         /// How long it waited for its turn.
         waited: Duration,
     },
+    /// The system gave no thread for the sampler.
+    NoThread {
+        /// What it said.
+        kind: std::io::ErrorKind,
+    },
+    /// The sampler's thread is not in this process, or has ended.
+    SamplerGone,
+    /// The sampler's file could not be written.
+    Sink {
+        /// What the system said last.
+        kind: std::io::ErrorKind,
+        /// Samples that are not in the file.
+        lost: u64,
+    },
     /// jemalloc did not do what it was told.
     Refused {
         /// The setting or command, by its key in jemalloc's manual.
@@ -61,6 +75,11 @@ impl fmt::Display for Error {
                 "no turn to take a statement for {} s: take fewer at once, or use heapledger::quick(), which never waits",
                 waited.as_secs()
             ),
+            Self::NoThread { kind } => write!(out, "no thread for the sampler: {kind}; raise the limit on threads"),
+            Self::SamplerGone => out.write_str("the sampler's thread is not in this process: start another one here"),
+            Self::Sink { kind, lost } => {
+                write!(out, "{lost} samples are not in the sampler's file: {kind}; make room, or write elsewhere")
+            }
             Self::Refused { says, remedy, .. } => write!(out, "{says}; {remedy}"),
             Self::MarksOutOfOrder => {
                 out.write_str("the earlier mark was not taken earlier: ask the later one, `later.since(&earlier)`")

@@ -81,6 +81,8 @@
 //! | [`statement()`] | + every page | 0.5 ms + 1.5 to 5 ms per resident GiB | a [`Statement`], whose lines sum to RSS |
 //! | [`own_tables()`] | the kernel's page tables | µs per GiB of heap and per thread | what the ledger itself takes |
 //!
+//! In tests: [`assert_region_empty!`], [`assert_region_within!`] and [`assert_balanced!`].
+//!
 //! What can be done: [`purge()`] gives free pages back and says what it could not; [`configure()`] changes jemalloc's
 //! settings and reads back what took effect.
 //!
@@ -119,8 +121,10 @@
 //!
 //! `serde`: JSON of a summary or statement, `to_json`, and the types in `json` to read it back. Off by default.
 //!
-//! The library starts no thread, opens no socket and prints nothing. It warns through `log`, target `heapledger`, once
-//! for each thing that keeps figures unknown.
+//! `sampler`: [`Sampler`](https://docs.rs/heapledger), a thread that takes summaries at an interval. Off by default.
+//!
+//! Unless asked, the library starts no thread, opens no socket and prints nothing. It warns through `log`, target
+//! `heapledger`, once for each thing that keeps figures unknown.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -137,9 +141,13 @@ mod own_tables;
 mod pages;
 mod quick;
 mod readings;
+#[cfg(feature = "sampler")]
+mod sampler;
 mod settings;
 mod stages;
 mod statement;
+#[doc(hidden)]
+pub mod test_macros;
 mod warnings;
 
 pub use control::{Change, Configured, Left, Purge, configure, purge};
@@ -173,5 +181,8 @@ pub use live::{Live, RegionLive, live};
 pub use mark::{Mark, mark};
 pub use own_tables::own_tables;
 pub use quick::quick;
+#[cfg(feature = "sampler")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sampler")))]
+pub use sampler::{Sampler, SamplerOptions, SamplerReport};
 pub use stages::{StageOptions, Stages};
 pub use statement::statement;

@@ -92,7 +92,7 @@ pub static MODES: [Mode; 25] = [
     Mode { name: "off-busy-0", dirty_decay_ms: 0, gate: Gate::Nothing, ..BUSY },
     Mode { name: "off-busy-never", dirty_decay_ms: NEVER, gate: Gate::Never, ..BUSY },
     Mode { name: "off-busy-muzzy", dirty_decay_ms: 2_000, muzzy_decay_ms: 5_000, ..BUSY },
-    Mode { name: "off-busy-muzzy-short", dirty_decay_ms: 500, muzzy_decay_ms: 1_000, ..BUSY },
+    Mode { name: "off-busy-muzzy-short", dirty_decay_ms: 1_000, muzzy_decay_ms: 1_000, ..BUSY },
     Mode { name: "on-idle-10s", ..ON },
     Mode { name: "on-idle-1s", dirty_decay_ms: 1_000, ..ON },
     Mode { name: "on-asleep-10s", asleep: true, ..ON },
@@ -102,7 +102,7 @@ pub static MODES: [Mode; 25] = [
     Mode { name: "on-cached-1s", doing: Doing::Caches, dirty_decay_ms: 1_000, ..ON },
     Mode { name: "on-idle-never", dirty_decay_ms: NEVER, gate: Gate::Never, ..ON },
     Mode { name: "on-idle-muzzy", dirty_decay_ms: 2_000, muzzy_decay_ms: 5_000, ..ON },
-    Mode { name: "on-idle-muzzy-short", dirty_decay_ms: 500, muzzy_decay_ms: 1_000, ..ON },
+    Mode { name: "on-idle-muzzy-short", dirty_decay_ms: 1_000, muzzy_decay_ms: 1_000, ..ON },
     Mode { name: "on-idle-oversize-10s", blocks: Blocks::Oversize, ..ON },
     Mode { name: "on-idle-oversize-1s", blocks: Blocks::Oversize, dirty_decay_ms: 1_000, ..ON },
 ];
