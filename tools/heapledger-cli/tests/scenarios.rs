@@ -66,17 +66,11 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    #[ignore = "marks keep no page map yet"]
     a1: "a1",
-    #[ignore = "marks keep no page map yet"]
     a2: "a2",
-    #[ignore = "marks keep no page map yet"]
     a3: "a3",
-    #[ignore = "marks keep no page map yet"]
     a4: "a4",
-    #[ignore = "marks keep no page map yet"]
     a5: "a5",
-    #[ignore = "marks keep no page map yet"]
     b: "b",
     c1: "c1",
     c2: "c2",
@@ -90,13 +84,9 @@ scenarios! {
     j: "j",
     k: "k",
     l: "l",
-    #[ignore = "marks keep no page map yet"]
     r1: "r1",
-    #[ignore = "marks keep no page map yet"]
     r2: "r2",
-    #[ignore = "marks keep no page map yet"]
     r3: "r3",
-    #[ignore = "marks keep no page map yet"]
     r4: "r4",
     model_server: "model-server",
     cache_churn: "cache-churn",

@@ -10,7 +10,7 @@ use crate::scenarios::{Run, Scenario};
 
 static W: Region = Region::new("W");
 
-const HOUR_SECONDS: usize = 3600;
+const DECAY_SECONDS: usize = 3_600_000;
 const BLOCKS: usize = 4096;
 const BYTES: usize = 64 * KIB;
 
@@ -29,10 +29,10 @@ pub const R3: Scenario = Scenario {
     name: "r3",
     shows: "waiting: all of W is dirty, until its decay time has passed",
     story: &[
-        "W has 4096 blocks of 64 KiB and frees them; the decay time is an hour, and background threads look after it.",
+        "W has 4096 blocks of 64 KiB and frees them; the decay time is a thousand hours, and background threads look after it.",
         "All of W is dirty. The forecast has a window for it.",
     ],
-    runs: &[Run::only("background_thread:true,dirty_decay_ms:3600000", waiting)],
+    runs: &[Run::only("background_thread:true,dirty_decay_ms:3600000000", waiting)],
     at_once: false,
     peak_bytes: 400 * MIB as u64,
 };
@@ -74,7 +74,7 @@ fn waiting() -> Result<Report, SceneError> {
     let until = until.map_or(Measured::Unknown { unknown: "a part never goes".to_owned() }, |seconds| {
         Measured::Exact(i64::try_from(seconds).unwrap_or(i64::MAX))
     });
-    let (least, most) = (HOUR_SECONDS, 2 * HOUR_SECONDS + HOUR_SECONDS / 10);
+    let (least, most) = (DECAY_SECONDS, 2 * DECAY_SECONDS + DECAY_SECONDS / 10);
     scene.within(
         "seconds until it has gone, by the forecast",
         least,

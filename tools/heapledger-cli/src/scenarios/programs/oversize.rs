@@ -25,7 +25,11 @@ pub const I: Scenario = Scenario {
     runs: &[
         Run { title: "background threads off", settings: "", program: off },
         // The time is long, so that nothing goes while the statement is taken.
-        Run { title: "background threads on", settings: "background_thread:true,dirty_decay_ms:3600000", program: on },
+        Run {
+            title: "background threads on",
+            settings: "background_thread:true,dirty_decay_ms:3600000000",
+            program: on,
+        },
     ],
     at_once: false,
     peak_bytes: 256 * MIB as u64,
