@@ -30,6 +30,7 @@ fn report(samples: &[Sample]) -> String {
     let of = |value: &dyn Fn(&Sample) -> i64| spread(samples.iter().map(value).collect());
     let part = |of: i64, whole: i64| if whole == 0 { 0 } else { of * 1_000 / whole };
     let facts = [
+        ("jemalloc settings", load::SETTINGS.to_owned()),
         ("statements", samples.len().to_string()),
         (
             "result",

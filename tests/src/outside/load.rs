@@ -12,6 +12,10 @@ use serde_json::Value;
 /// What one fault brings in; the probe's heap has no huge pages unless they are given to everybody.
 const FAULT_BYTES: u64 = 4096;
 
+/// The bound of the skew counts what is faulted in and what the load frees in large blocks. Of the pages that small
+/// blocks leave, jemalloc gives back one now and then, which neither of them knows; so that is put off for an hour.
+pub const SETTINGS: &str = "dirty_decay_ms:3600000";
+
 /// What was seen of one statement.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
@@ -45,7 +49,7 @@ impl Sample {
 /// # Panics
 /// When the probe does not do its work.
 pub fn run(mut command: Command, statements: usize) -> (Vec<Sample>, Vec<String>) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env("_RJEM_MALLOC_CONF", SETTINGS);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut tell = child.stdin.take().expect("a pipe");
     let mut told = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -13,7 +13,6 @@ fn under_load_nothing_is_unexplained_beyond_the_skew_and_every_region_is_what_th
     let _room = lanes::memory(1 << 30);
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe-ledger"));
     command.arg("load").arg(format!("mib={HELD_MIB}")).arg(format!("statements={STATEMENTS}"));
-    command.env_remove("_RJEM_MALLOC_CONF");
     let (samples, wrong) = outside::load::run(command, STATEMENTS);
     assert_eq!(samples.len(), STATEMENTS);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
