@@ -11,7 +11,7 @@ use heapledger_probe::attribute::{
 };
 use worlds::{PAGE, Random, Synthetic};
 
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 60;
 
 /// Large blocks of this and more are huge.
 const HUGE_BYTES: usize = 8 << 20;
@@ -46,10 +46,20 @@ fn map_of(world: &Synthetic, room: usize, random: &mut Random) -> Result<Vec<u8>
 
 fn pieces(map: &[u8], world: &Synthetic) -> Vec<Piece> {
     let mut from_map = Pieces::new(map, &world.classes);
-    let (mut piece, mut pieces) = (Piece::default(), Vec::new());
+    let mut lazily = Pieces::new(map, &world.classes).lazily();
+    let (mut piece, mut lazy, mut pieces) = (Piece::default(), Piece::default(), Vec::new());
     while from_map.next_into(&mut piece) {
+        // The same comes where shares are asked for later.
+        assert!(lazily.next_into(&mut lazy));
+        if lazy.alike != 0 {
+            assert!(lazy.shares.is_empty());
+            let alike = std::mem::take(&mut lazy.alike);
+            lazily.fill(alike, &mut lazy.shares);
+        }
+        assert_eq!(lazy, piece);
         pieces.push(piece.clone());
     }
+    assert!(!lazily.next_into(&mut lazy));
     pieces
 }
 

@@ -76,7 +76,7 @@ fn map(pages: &[[Label; UNITS]], joined: bool) -> Vec<Stretch> {
             last.shares[0].bytes += share.bytes;
             continue;
         }
-        map.push(Stretch { start, end: start + PAGE, shares });
+        map.push(Stretch { start, end: start + PAGE, alike: 0, shares });
     }
     map
 }
@@ -192,7 +192,7 @@ proptest! {
 
 fn slab(start: u64, pages: u64, shares: &[(Holder, u64)]) -> Stretch {
     let shares = shares.iter().map(|(holder, bytes)| Share { holder: *holder, bytes: *bytes }).collect();
-    Stretch { start: start * PAGE, end: (start + pages) * PAGE, shares }
+    Stretch { start: start * PAGE, end: (start + pages) * PAGE, alike: 0, shares }
 }
 
 fn block(region: u32) -> Holder {

@@ -155,7 +155,7 @@ struct Map<'a> {
 
 impl<'a> Map<'a> {
     fn of(pieces: Pieces<'a>) -> Self {
-        Self { pieces, piece: Piece::default() }
+        Self { pieces: pieces.lazily(), piece: Piece::default() }
     }
 }
 
@@ -167,10 +167,18 @@ impl Stretches for Map<'_> {
         }
         stretch.start = self.piece.start as u64;
         stretch.end = self.piece.end as u64;
+        stretch.alike = self.piece.alike;
         stretch.shares.clear();
         let shares = self.piece.shares.iter();
         stretch.shares.extend(shares.map(|share| Share { holder: holder(share.holder), bytes: share.bytes }));
         true
+    }
+
+    fn fill(&self, stretch: &mut Stretch) {
+        let mut shares = Vec::new();
+        self.pieces.fill(stretch.alike, &mut shares);
+        stretch.shares =
+            shares.iter().map(|share| Share { holder: holder(share.holder), bytes: share.bytes }).collect();
     }
 }
 

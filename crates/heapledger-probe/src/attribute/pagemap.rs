@@ -134,6 +134,9 @@ pub struct Piece {
     pub start: usize,
     /// Behind the last byte.
     pub end: usize,
+    /// Not 0: pieces of the same map with this number are as long and have the same shares, which are left out here.
+    /// [`Pieces::fill`] has them.
+    pub alike: u64,
     /// Who has how much; which of the bytes is not told, unless there is one share.
     pub shares: Vec<Share>,
 }

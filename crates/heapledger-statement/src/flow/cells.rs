@@ -12,92 +12,95 @@ pub(super) struct Cell {
     pub most: u64,
     /// Of `most`, in blocks whose pages may have left memory uncounted.
     pub forced: u64,
+    /// Of all of these, what is known exactly.
+    exact: u64,
 }
 
 /// All pairs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cells {
     places: HashMap<(Place, Place), usize, BuildHasherDefault<Mixer>>,
     cells: Vec<((Place, Place), Cell)>,
-    /// The pair that was added to last: the next is often the same.
-    last: usize,
-    had: Totals,
-    has: Totals,
+    /// Where pairs were found that came lately, by a few bits of what they are.
+    lately: [usize; LATELY],
+    /// What could be in several places, by where it was and by where it is.
+    had: HashMap<Place, u64>,
+    has: HashMap<Place, u64>,
 }
 
-/// Bytes by place, in one map.
-#[derive(Debug, Default)]
-struct Totals {
-    places: HashMap<Place, u64, BuildHasherDefault<Mixer>>,
-    /// Not yet in `places`: the next is often of the same place.
-    pending: Option<(Place, u64)>,
-}
+/// A few regions and states in either place.
+const LATELY: usize = 64;
 
-impl Totals {
-    #[inline]
-    fn add(&mut self, place: Place, bytes: u64) {
-        match &mut self.pending {
-            Some((known, sum)) if *known == place => *sum += bytes,
-            pending => {
-                if let Some((known, sum)) = pending.replace((place, bytes)) {
-                    *self.places.entry(known).or_default() += sum;
-                }
-            }
+impl Default for Cells {
+    fn default() -> Self {
+        Self {
+            places: HashMap::default(),
+            cells: Vec::new(),
+            lately: [usize::MAX; LATELY],
+            had: HashMap::new(),
+            has: HashMap::new(),
         }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (Place, u64)> {
-        self.places.iter().map(|(place, bytes)| (*place, *bytes)).chain(self.pending)
     }
 }
 
 impl Cells {
+    /// So many bytes were in one place and are in the other.
     #[inline]
     pub fn exactly(&mut self, source: Place, target: Place, forced: bool, bytes: u64) {
-        self.within(source, target, forced, (bytes, bytes));
+        let cell = self.cell(source, target);
+        cell.least += bytes;
+        cell.most += bytes;
+        cell.exact += bytes;
+        cell.forced += if forced { bytes } else { 0 };
+    }
+
+    /// Of what [`Cells::open`] was told, so many bytes at least and at most.
+    pub fn within(&mut self, source: Place, target: Place, forced: bool, (least, most): (u64, u64)) {
+        let cell = self.cell(source, target);
+        cell.least += least;
+        cell.most += most;
+        cell.forced += if forced { most } else { 0 };
+    }
+
+    /// So many bytes were there, and went to several places.
+    pub fn open_source(&mut self, source: Place, bytes: u64) {
+        *self.had.entry(source).or_default() += bytes;
+    }
+
+    /// So many bytes are there, and came from several places.
+    pub fn open_target(&mut self, target: Place, bytes: u64) {
+        *self.has.entry(target).or_default() += bytes;
     }
 
     #[inline]
-    pub fn within(&mut self, source: Place, target: Place, forced: bool, (least, most): (u64, u64)) {
+    fn cell(&mut self, source: Place, target: Place) -> &mut Cell {
         let key = (source, target);
-        let at = match self.cells.get(self.last) {
-            Some((known, _)) if *known == key => self.last,
+        let hint = source.few_bits().wrapping_mul(7).wrapping_add(target.few_bits()) % LATELY;
+        let at = match self.cells.get(self.lately[hint]) {
+            Some((known, _)) if *known == key => self.lately[hint],
             _ => {
                 let cells = &mut self.cells;
                 let at = *self.places.entry(key).or_insert_with(|| {
                     cells.push((key, Cell::default()));
                     cells.len() - 1
                 });
-                self.last = at;
+                self.lately[hint] = at;
                 at
             }
         };
-        let cell = &mut self.cells[at].1;
-        cell.least += least;
-        cell.most += most;
-        cell.forced += if forced { most } else { 0 };
-    }
-
-    /// So many bytes were there at the first mark.
-    #[inline]
-    pub fn add_had(&mut self, source: Place, bytes: u64) {
-        self.had.add(source, bytes);
-    }
-
-    /// So many bytes are there at the second mark.
-    #[inline]
-    pub fn add_has(&mut self, target: Place, bytes: u64) {
-        self.has.add(target, bytes);
+        &mut self.cells[at].1
     }
 
     /// What was where at the first mark; a place may come more than once.
     pub fn had(&self) -> impl Iterator<Item = (Place, u64)> {
-        self.had.iter()
+        let exact = self.cells.iter().map(|((source, _), cell)| (*source, cell.exact));
+        exact.chain(self.had.iter().map(|(place, bytes)| (*place, *bytes)))
     }
 
     /// What is where at the second mark; a place may come more than once.
     pub fn has(&self) -> impl Iterator<Item = (Place, u64)> {
-        self.has.iter()
+        let exact = self.cells.iter().map(|((_, target), cell)| (*target, cell.exact));
+        exact.chain(self.has.iter().map(|(place, bytes)| (*place, *bytes)))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Place, Place, Cell)> {
@@ -111,7 +114,8 @@ pub(super) struct Mixer(u64);
 
 impl Hasher for Mixer {
     fn finish(&self) -> u64 {
-        self.0
+        // The table looks at the high bits and at the low ones.
+        self.0 ^ self.0 >> 32
     }
 
     fn write(&mut self, bytes: &[u8]) {

@@ -1,6 +1,9 @@
 //! Two maps, read side by side, cut where both can be cut.
 
-use super::cells::Cells;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use super::cells::{Cells, Mixer};
 use super::stretch::{Holder, PageOwner, Share, Stretch, Stretches};
 use super::transport::{Amount, Place, Sums, distribute};
 
@@ -36,10 +39,17 @@ pub(super) fn merge(
     let mut before = Side::new(before, numbers.0);
     let mut after = Side::new(after, numbers.1);
     let (mut had, mut has) = (Sums::default(), Sums::default());
+    let mut pairs: HashMap<(u64, u64), Pair, BuildHasherDefault<Mixer>> = HashMap::default();
     loop {
         let start = before.start().min(after.start());
         if start == u64::MAX {
-            return cells;
+            break;
+        }
+        if let Some(alike) = before.alike_with(&after) {
+            pairs.entry(alike).or_insert_with(|| Pair { bytes: before.stretch.end - start, times: 0 }).times += 1;
+            before.advance();
+            after.advance();
+            continue;
         }
         let mut end = before.border(start).min(after.border(start));
         loop {
@@ -49,10 +59,24 @@ pub(super) fn merge(
                 break;
             }
         }
-        distribute(&mut had, &mut has, end - start, &mut cells);
+        distribute(&mut had, &mut has, end - start, 1, &mut cells);
         had.clear();
         has.clear();
     }
+    for ((one, other), Pair { bytes, times }) in pairs {
+        before.add_alike(one, bytes, &mut had);
+        after.add_alike(other, bytes, &mut has);
+        distribute(&mut had, &mut has, bytes, times, &mut cells);
+        had.clear();
+        has.clear();
+    }
+    cells
+}
+
+/// Stretches of which those of either map are alike, at the same places.
+struct Pair {
+    bytes: u64,
+    times: u64,
 }
 
 /// One map, and how far it was read.
@@ -71,10 +95,28 @@ impl<'a, S: Stretches> Side<'a, S> {
         side
     }
 
+    #[inline]
     fn advance(&mut self) {
+        self.stretch.alike = 0;
         self.is_over = !self.of.next_into(&mut self.stretch);
     }
 
+    /// What each is alike, if both stretches are, and have the same pages.
+    #[inline]
+    fn alike_with<T>(&self, other: &Side<'_, T>) -> Option<(u64, u64)> {
+        let (one, two) = (&self.stretch, &other.stretch);
+        let same = one.start == two.start && one.end == two.end && one.alike != 0 && two.alike != 0;
+        (same && !self.is_over && !other.is_over).then_some((one.alike, two.alike))
+    }
+
+    /// The shares of a stretch of this kind.
+    fn add_alike(&self, alike: u64, bytes: u64, sums: &mut Sums) {
+        let mut stretch = Stretch { start: 0, end: bytes, alike, shares: Vec::new() };
+        self.of.fill(&mut stretch);
+        stretch.shares.iter().for_each(|share| sums.add(self.amount(*share)));
+    }
+
+    #[inline]
     fn start(&self) -> u64 {
         if self.is_over { u64::MAX } else { self.stretch.start }
     }
@@ -90,6 +132,9 @@ impl<'a, S: Stretches> Side<'a, S> {
     /// Adds what there is below `end` to `sums`. A stretch of several shares that reaches beyond moves the end.
     fn take(&mut self, end: &mut u64, sums: &mut Sums) {
         while self.start() < *end {
+            if self.stretch.alike != 0 {
+                self.of.fill(&mut self.stretch);
+            }
             if let [share] = &mut self.stretch.shares[..]
                 && self.stretch.end > *end
             {

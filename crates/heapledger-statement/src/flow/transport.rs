@@ -33,6 +33,22 @@ impl Place {
         }
     }
 
+    /// Some bits that differ between most places.
+    #[inline]
+    pub fn few_bits(self) -> usize {
+        let (kind, number) = match self {
+            Self::Block(region) => (1, region),
+            Self::Slot { last, keeper } => (2, last.wrapping_add(keeper.wrapping_mul(3))),
+            Self::Dirty(last) => (3, last),
+            Self::Muzzy(last) => (4, last),
+            Self::Retained(last) => (5, last),
+            Self::Pad => (6, 0),
+            Self::Moved => (7, 0),
+            Self::Absent => (8, 0),
+        };
+        (number as usize).wrapping_mul(11).wrapping_add(kind)
+    }
+
     /// Whether bytes that were there at the first mark and are here at the second need not have been touched.
     fn stays_as(self, later: Self) -> bool {
         match (self, later) {
@@ -92,23 +108,17 @@ impl Sums {
 }
 
 /// Distributes what is had over what becomes of it. Both are of the same pages, `bytes` in all; what is missing of either
-/// is absent.
+/// is absent. As many pages as `times` says are like these.
 ///
 /// What is in a place at both marks stays there: the flow is net. Of the rest it is known which amounts go and which
 /// come, but where several go and several come, not which of them meet; then each pair gets the least and the most that
 /// every way of meeting leaves it.
-pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, cells: &mut Cells) {
+pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, times: u64, cells: &mut Cells) {
     for sums in [&mut *before, &mut *after] {
         let absent = bytes.saturating_sub(sums.total());
         if absent > 0 {
-            sums.add(Amount { place: Place::Absent, bytes: absent, forced: false });
+            sums.0.push(Amount { place: Place::Absent, bytes: absent, forced: false });
         }
-    }
-    for amount in &before.0 {
-        cells.add_had(amount.place.as_source(), amount.bytes);
-    }
-    for amount in &after.0 {
-        cells.add_has(amount.place.as_target(), amount.bytes);
     }
     // Who stays.
     for source in &mut before.0 {
@@ -117,13 +127,16 @@ pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, cells:
                 let stays = source.bytes.min(target.bytes);
                 source.bytes -= stays;
                 target.bytes -= stays;
-                cells.exactly(source.place.as_source(), target.place.as_target(), target.forced, stays);
+                cells.exactly(source.place.as_source(), target.place.as_target(), target.forced, stays * times);
             }
         }
     }
     before.0.retain(|amount| amount.bytes > 0);
-    // Targets that are told alike are one.
     after.0.retain(|amount| amount.bytes > 0);
+    if before.0.is_empty() {
+        return;
+    }
+    // Targets that are told alike are one.
     for at in (1..after.0.len()).rev() {
         let later = after.0[at];
         let same = |known: &Amount| known.place.as_target() == later.place.as_target() && known.forced == later.forced;
@@ -132,21 +145,26 @@ pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, cells:
             after.0.swap_remove(at);
         }
     }
-    let moving: u64 = before.total();
-    if before.0.len() <= 1 || after.0.len() <= 1 {
+    if before.0.len() == 1 || after.0.len() == 1 {
         for source in &before.0 {
             for target in &after.0 {
-                let bytes = source.bytes.min(target.bytes);
+                let bytes = source.bytes.min(target.bytes) * times;
                 cells.exactly(source.place.as_source(), target.place.as_target(), target.forced, bytes);
             }
         }
         return;
     }
+    let moving = before.total();
     for source in &before.0 {
+        cells.open_source(source.place.as_source(), source.bytes * times);
         for target in &after.0 {
             let most = source.bytes.min(target.bytes);
             let least = (source.bytes + target.bytes).saturating_sub(moving);
-            cells.within(source.place.as_source(), target.place.as_target(), target.forced, (least, most));
+            let ends = (least * times, most * times);
+            cells.within(source.place.as_source(), target.place.as_target(), target.forced, ends);
         }
+    }
+    for target in &after.0 {
+        cells.open_target(target.place.as_target(), target.bytes * times);
     }
 }

@@ -158,7 +158,36 @@ fn remains(stage: &Stage, flow: &PageFlow) -> Vec<String> {
     }
     places.retain(|(_, bytes)| is_shown(bytes));
     places.sort_by_key(|(_, bytes)| std::cmp::Reverse(bytes.high()));
-    places.iter().map(|(went, bytes)| format!("{} {}", bytes.mib(), words(went))).collect()
+    places.iter().map(|(went, bytes)| format!("{} {}{}", bytes.mib(), words(went), when(stage, went))).collect()
+}
+
+/// `, back in 11-22 s`, for pages that go back by themselves or never do.
+fn when(stage: &Stage, went: &Went) -> String {
+    let line = match went {
+        Went::Dirty => LineId::Dirty,
+        Went::Muzzy => LineId::Muzzy,
+        _ => return String::new(),
+    };
+    let forecast = stage.statement.forecast();
+    let mut said: Vec<(String, Figure)> = Vec::new();
+    for part in forecast.parts().iter().filter(|part| part.line == line) {
+        // A part begins with its bytes, which are those of all regions.
+        let text = format!("{part:#}");
+        let Some((_, when)) = text.split_once(", ") else { continue };
+        match said.iter_mut().find(|(known, _)| known == when) {
+            Some((_, bytes)) => *bytes = bytes.clone() + part.bytes.clone(),
+            None => said.push((when.to_owned(), part.bytes.clone())),
+        }
+    }
+    said.retain(|(_, bytes)| is_shown(bytes));
+    match &said[..] {
+        [] => String::new(),
+        [(when, _)] => format!(", {when}"),
+        several => {
+            let parts: Vec<String> = several.iter().map(|(when, bytes)| format!("{} {when}", bytes.mib())).collect();
+            format!(" (of all that is {}: {})", words(went), parts.join(", "))
+        }
+    }
 }
 
 fn words(went: &Went) -> String {

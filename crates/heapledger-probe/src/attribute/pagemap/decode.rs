@@ -20,6 +20,8 @@ pub struct Pieces<'a> {
     last_large: (usize, usize),
     /// What is left of a large block.
     block: Option<Block>,
+    /// Whether shares of slabs are left out.
+    lazily: bool,
 }
 
 #[derive(Copy, Clone, Debug, Default)]
@@ -37,6 +39,48 @@ struct Block {
     extent_end: usize,
 }
 
+impl Unit {
+    /// What has more than one share: by its kind, owner and free slots, never 0.
+    #[inline]
+    fn number(&self, classes: &Classes) -> Option<u64> {
+        let class = usize::from(self.context.kind);
+        let rest = self.bytes != (classes.slots.get(class)? * classes.slot_bytes.get(class)?) as usize;
+        let partly = rest || self.free > 0;
+        partly.then(|| 1 << 63 | u64::from(self.context.kind) << 50 | self.free << 36 | self.context.owner.code())
+    }
+
+    fn of_number(number: u64, classes: &Classes) -> Option<Self> {
+        let kind = (number >> 50 & 0xff) as u8;
+        let bytes = *classes.slab_bytes.get(usize::from(kind))? as usize;
+        let owner = Owner::of_code(number & ((1 << 36) - 1));
+        Some(Self { context: Context { kind, owner }, free: number >> 36 & 0x3fff, bytes })
+    }
+
+    #[inline]
+    fn shares(&self, classes: &Classes, mut each: impl FnMut(Share)) {
+        let Self { context, free, bytes } = *self;
+        if let Some(holder) = context.page() {
+            return each(Share { holder, bytes: bytes as u64 });
+        }
+        let class = usize::from(context.kind) % CLASSES;
+        let slot_bytes = u64::from(classes.slot_bytes[class]);
+        let slots = u64::from(classes.slots[class]);
+        let allocated = slots.saturating_sub(free);
+        let owner = context.owner;
+        let keeper = if allocated > 0 { owner } else { Owner::Nobody };
+        let rest = (bytes as u64).saturating_sub(slots * slot_bytes);
+        for (holder, bytes) in [
+            (Holder::Block { owner, huge: false }, allocated * slot_bytes),
+            (Holder::Slot { last: owner, keeper }, free * slot_bytes),
+            (Holder::Slot { last: Owner::Nobody, keeper }, rest),
+        ] {
+            if bytes > 0 {
+                each(Share { holder, bytes });
+            }
+        }
+    }
+}
+
 impl<'a> Pieces<'a> {
     /// Of a map that was written with these classes.
     pub fn new(map: &'a [u8], classes: &'a Classes) -> Self {
@@ -50,6 +94,22 @@ impl<'a> Pieces<'a> {
             again: 0,
             last_large: (0, 0),
             block: None,
+            lazily: false,
+        }
+    }
+
+    /// The same, with the shares of slabs that are not full left out, see [`Piece::alike`].
+    #[must_use]
+    pub fn lazily(mut self) -> Self {
+        self.lazily = true;
+        self
+    }
+
+    /// The shares of a piece that is alike others.
+    pub fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
+        shares.clear();
+        if let Some(unit) = Unit::of_number(alike, self.classes) {
+            unit.shares(self.classes, |share| shares.push(share));
         }
     }
 
@@ -143,29 +203,18 @@ impl<'a> Pieces<'a> {
 
     #[inline]
     fn unit_into(&mut self, piece: &mut Piece) {
-        let Unit { context, free, bytes } = self.unit;
         piece.start = self.at;
-        piece.end = self.at + bytes;
+        piece.end = self.at + self.unit.bytes;
         self.at = piece.end;
         piece.shares.clear();
-        if let Some(holder) = context.page() {
-            piece.shares.push(Share { holder, bytes: bytes as u64 });
+        if self.lazily
+            && let Some(number) = self.unit.number(self.classes)
+        {
+            piece.alike = number;
             return;
         }
-        let class = usize::from(context.kind) % CLASSES;
-        let slot_bytes = u64::from(self.classes.slot_bytes[class]);
-        let slots = u64::from(self.classes.slots[class]);
-        let allocated = slots.saturating_sub(free);
-        let owner = context.owner;
-        let keeper = if allocated > 0 { owner } else { Owner::Nobody };
-        let rest = (bytes as u64).saturating_sub(slots * slot_bytes);
-        for (holder, bytes) in [
-            (Holder::Block { owner, huge: false }, allocated * slot_bytes),
-            (Holder::Slot { last: owner, keeper }, free * slot_bytes),
-            (Holder::Slot { last: Owner::Nobody, keeper }, rest),
-        ] {
-            piece.add(holder, bytes);
-        }
+        piece.alike = 0;
+        self.unit.shares(self.classes, |share| piece.add(share.holder, share.bytes));
     }
 
     fn mixed(&mut self, piece: &mut Piece) -> Option<()> {
@@ -175,6 +224,7 @@ impl<'a> Pieces<'a> {
         piece.start = self.at;
         piece.end = self.at + bytes;
         self.at = piece.end;
+        piece.alike = 0;
         piece.shares.clear();
         let mut keeper = Owner::Nobody;
         let mut left = bytes as u64;
@@ -222,6 +272,7 @@ impl<'a> Pieces<'a> {
         let inside = block.end.min(end).saturating_sub(block.start.max(start)) as u64;
         piece.start = start;
         piece.end = end;
+        piece.alike = 0;
         piece.shares.clear();
         for (holder, bytes) in [(block.holder, inside), (Holder::Pad, (end - start) as u64 - inside)] {
             if bytes > 0 {
@@ -236,6 +287,7 @@ impl<'a> Pieces<'a> {
         piece.start = self.at;
         piece.end = self.at + self.classes.page_bytes;
         self.at = piece.end;
+        piece.alike = 0;
         piece.shares.clear();
         for _ in 0..self.number()? {
             let kind = self.byte()?;
