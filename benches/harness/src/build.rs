@@ -40,14 +40,18 @@ impl Built {
     }
 }
 
-/// Builds `engine` for workloads of the classes `needed` and asks it what its allocator is. An engine that cannot be
-/// built says why where its results would stand; only the plain one must be there.
-pub fn build(engine: &'static Engine, needed: &[Class]) -> Result<Built, String> {
+/// Builds `engine` for workloads of the classes `needed`, or finds it in the folder `built`, and asks it what its allocator
+/// is. An engine that cannot be built says why where its results would stand; only the plain one must be there.
+pub fn build(engine: &'static Engine, needed: &[Class], built: Option<&Path>) -> Result<Built, String> {
     let has = |large| needed.iter().any(|class| class.is_large() == large);
     // The larger programs first: cargo gives both builds one name, and the last one keeps it.
-    let large = has(true).then(|| compile(engine, Class::LargeProgram).and_then(|program| kept(&program)));
+    let name = format!("bench-{}", engine.id);
+    let large = has(true).then(|| match built {
+        Some(folder) => found(folder, &kept_name(&name)),
+        None => binary(engine.folder, &name, Class::LargeProgram, None).and_then(|program| kept(&program)),
+    });
     let small = if has(false) || large.is_none() {
-        compile(engine, Class::Pattern)
+        binary(engine.folder, &name, Class::Pattern, built)
     } else {
         Err("its short workloads were not built".to_owned())
     };
@@ -70,14 +74,12 @@ pub fn build(engine: &'static Engine, needed: &[Class]) -> Result<Built, String>
     Ok(built)
 }
 
-/// The program of `engine` that holds workloads of `class`: one cargo call, so that the features which another engine
-/// asks of jemalloc do not reach it.
-fn compile(engine: &Engine, class: Class) -> Result<PathBuf, String> {
-    binary(engine.folder, &format!("bench-{}", engine.id), class)
-}
-
-/// Builds one program of the folder `folder` under `benches/engines`.
-pub fn binary(folder: &str, binary: &str, class: Class) -> Result<PathBuf, String> {
+/// Builds one program of the folder `folder` under `benches/engines`, or finds it in the folder `built`: one cargo call, so
+/// that the features which another engine asks of jemalloc do not reach it.
+pub fn binary(folder: &str, binary: &str, class: Class, built: Option<&Path>) -> Result<PathBuf, String> {
+    if let Some(built) = built {
+        return found(built, binary);
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| format!("{WORKSPACE}/target").into());
     let mut command = Command::new(cargo);
@@ -104,10 +106,19 @@ pub fn binary(folder: &str, binary: &str, class: Class) -> Result<PathBuf, Strin
 
 /// A copy of `program` beside it, under a name that no other build takes.
 fn kept(program: &Path) -> Result<PathBuf, String> {
-    let name = program.file_name().unwrap_or_default().to_string_lossy();
-    let copy = program.with_file_name(format!("{name}-programs"));
+    let copy = program.with_file_name(kept_name(&program.file_name().unwrap_or_default().to_string_lossy()));
     std::fs::copy(program, &copy).map_err(|error| format!("cannot copy {}: {error}", program.display()))?;
     Ok(copy)
+}
+
+fn kept_name(program: &str) -> String {
+    format!("{program}-programs")
+}
+
+/// The program called `name` in `folder`, where somebody has built it before.
+fn found(folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let program = folder.join(name);
+    if program.is_file() { Ok(program) } else { Err(format!("there is no program {}", program.display())) }
 }
 
 /// The ledger's engines among `built` whose jemalloc is not the plain one's in version, build flags or options. The
@@ -146,6 +157,12 @@ not json
 {"reason":"build-finished","success":true}"#;
         assert_eq!(executable(messages, "bench-x"), Some(PathBuf::from("target/release/bench-x")));
         assert_eq!(executable(messages, "bench-y"), None);
+    }
+
+    #[test]
+    fn a_program_that_was_not_built_before_is_named() {
+        let error = super::found(std::path::Path::new("/no/such"), "bench-plain").expect_err("it is not there");
+        assert!(error.contains("/no/such/bench-plain"), "{error}");
     }
 
     #[test]

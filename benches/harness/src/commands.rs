@@ -96,7 +96,7 @@ pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
 /// Times readings of the ledger in growing processes, prints the table, writes the record.
 pub fn scale(arguments: &Scale) -> Result<bool, String> {
     let shapes = scale::chosen(&arguments.only)?;
-    let program = build::binary("heapledger", "bench-heapledger-scale", Class::Pattern)?;
+    let program = build::binary("heapledger", "bench-heapledger-scale", Class::Pattern, arguments.built.as_deref())?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
     let mut record = Record::begin("scale", rounds, &[], shapes);
@@ -228,7 +228,7 @@ fn built(choice: &Choice, workloads: &[Info]) -> Result<Vec<Built>, String> {
 }
 
 fn built_for(choice: &Choice, needed: &[Class]) -> Result<Vec<Built>, String> {
-    let build = |engine| build::build(engine, needed);
+    let build = |engine| build::build(engine, needed, choice.built.as_deref());
     let built: Vec<Built> = chosen_engines(&choice.engines)?.into_iter().map(build).collect::<Result<_, _>>()?;
     for id in build::unlike_plain(&built) {
         eprintln!(

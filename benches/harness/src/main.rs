@@ -75,6 +75,9 @@ struct Choice {
     /// ratios.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     engines: Vec<String>,
+    /// Builds nothing and runs the programs in this folder, which a run before left there (`target/release`).
+    #[arg(long, value_name = "FOLDER")]
+    built: Option<PathBuf>,
     /// Writes the record here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -128,6 +131,9 @@ struct Scale {
     /// In how many processes each value is measured; each calls several times.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
+    /// Builds nothing and runs the programs in this folder, which a run before left there (`target/release`).
+    #[arg(long, value_name = "FOLDER")]
+    built: Option<PathBuf>,
     /// Writes the record here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
