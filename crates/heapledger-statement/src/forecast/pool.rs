@@ -149,7 +149,7 @@ impl Pool {
             None => left(self.dirty_decay_ms, t_ms, Slack { age_ms, late_ms }).low,
         };
         let high = match (&self.stages, driver) {
-            (Some(stages), Driver::Ticks) => stages.high(t_ms - late_ms),
+            (Some(stages), Driver::Ticks) => stages.high(t_ms - late_ms / 2.0),
             _ => one_by_one.high,
         };
         Band { low, high }

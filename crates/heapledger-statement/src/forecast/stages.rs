@@ -7,8 +7,8 @@
 
 use super::curve::{STEPS, smooth};
 
-/// What is left of pages that are dirty at first, by the time since then: the least if they go piece by piece, the
-/// most if they go page by page.
+/// What is left of pages that are dirty at first, by the time since then: the least and the most of some runs of the two
+/// clocks, whose steps jemalloc ends at random, over pages that go in small pieces and in large ones.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stages {
     sample_ms: f64,
@@ -20,15 +20,13 @@ pub(super) struct Stages {
 const RATIO_AT_MOST: f64 = 20.0;
 
 /// Looks at the clock in the shorter step.
-const LOOKS: f64 = 10.0;
+const LOOKS: f64 = 5.0;
 
-/// A step ends at random between one and two of its lengths. Over a hundred of them the mean is this, give or take.
-const STEP: f64 = 1.5;
-const STEP_OFF: f64 = 0.1;
-const LONGEST_STEP: f64 = 2.0;
+/// Runs of the two clocks, each with other steps.
+const RUNS: u64 = 4;
 
-/// Of what goes in a step, as a share of the largest piece: most pieces are smaller, and each goes once.
-const USUAL_PIECE: f64 = 0.6;
+/// How large the pieces are that go at once, as shares of the largest: most are smaller, and each goes once.
+const PIECES: [f64; 2] = [0.1, 0.8];
 
 impl Stages {
     /// `None` if there are no two stages, or following them would take too long.
@@ -46,8 +44,8 @@ impl Stages {
         let sample_ms = short / STEPS as f64 / LOOKS;
         let samples = ((dirty + muzzy) * 1.1 / sample_ms).ceil() as usize;
         let (mut least, mut most) = (vec![1.0_f64; samples], vec![0.0_f64; samples]);
-        for (step, piece) in [(STEP - STEP_OFF, piece * USUAL_PIECE), (LONGEST_STEP, 0.0)] {
-            let left = follow((dirty, muzzy), (step, piece), sample_ms, samples);
+        for (run, share) in (0..RUNS).flat_map(|run| PIECES.map(|share| (run, share))) {
+            let left = follow((dirty, muzzy), piece * share, run, sample_ms, samples);
             for (sample, left) in left.into_iter().enumerate() {
                 least[sample] = least[sample].min(left);
                 most[sample] = most[sample].max(left);
@@ -74,9 +72,9 @@ impl Stages {
     }
 }
 
-fn follow((dirty_ms, muzzy_ms): (f64, f64), (step, piece): (f64, f64), sample_ms: f64, samples: usize) -> Vec<f64> {
+fn follow((dirty_ms, muzzy_ms): (f64, f64), piece: f64, run: u64, sample_ms: f64, samples: usize) -> Vec<f64> {
     let (mut dirty, mut muzzy) = (1.0, 0.0);
-    let (mut of_dirty, mut of_muzzy) = (Clock::new(dirty_ms, step, 1.0), Clock::new(muzzy_ms, step, 0.0));
+    let (mut of_dirty, mut of_muzzy) = (Clock::new(dirty_ms, 2 * run, 1.0), Clock::new(muzzy_ms, 2 * run + 1, 0.0));
     let mut left = Vec::with_capacity(samples);
     for sample in 0..samples {
         let now = sample as f64 * sample_ms;
@@ -101,8 +99,10 @@ fn beyond(pages: f64, limit: f64, piece: f64) -> f64 {
 /// `decay_t` of jemalloc's: how many pages came in each of the last steps.
 struct Clock {
     interval_ms: f64,
-    step: f64,
     epoch_ms: f64,
+    /// When the step under way ends.
+    deadline_ms: f64,
+    random: u64,
     /// The newest last.
     backlog: Vec<f64>,
     weights: Vec<f64>,
@@ -110,20 +110,33 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(decay_ms: f64, step: f64, pages: f64) -> Self {
+    fn new(decay_ms: f64, run: u64, pages: f64) -> Self {
         let weights: Vec<f64> = (1..=STEPS).map(|place| smooth(place as f64 / STEPS as f64)).collect();
         let mut backlog = vec![0.0; STEPS];
         backlog[STEPS - 1] = pages;
-        Self { interval_ms: decay_ms / STEPS as f64, step, epoch_ms: 0.0, backlog, weights, unpurged: pages }
+        let interval_ms = decay_ms / STEPS as f64;
+        let mut clock =
+            Self { interval_ms, epoch_ms: 0.0, deadline_ms: 0.0, random: run, backlog, weights, unpurged: pages };
+        clock.draw();
+        clock
+    }
+
+    /// The step under way ends at random between one and two of its lengths. The same run draws the same.
+    fn draw(&mut self) {
+        // Knuth's constants; the upper bits are random enough for this.
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let share = (self.random >> 40) as f64 / f64::from(1 << 24);
+        self.deadline_ms = self.epoch_ms + self.interval_ms * (1.0 + share);
     }
 
     /// How many pages may stay; `None` if the step has not ended.
     fn look(&mut self, now_ms: f64, pages: f64) -> Option<f64> {
-        if now_ms < self.epoch_ms + self.interval_ms * self.step {
+        if now_ms < self.deadline_ms {
             return None;
         }
         let steps = ((now_ms - self.epoch_ms) / self.interval_ms) as usize;
         self.epoch_ms += steps as f64 * self.interval_ms;
+        self.draw();
         let gone = steps.min(STEPS);
         self.backlog.drain(..gone);
         self.backlog.resize(STEPS, 0.0);
@@ -140,11 +153,14 @@ mod tests {
 
     #[test]
     fn one_stage_follows_the_curve() {
-        let mut clock = Clock::new(1_000.0, 1.0, 1.0);
-        for look in 1..200 {
-            let now = f64::from(look) * 5.0;
-            let limit = clock.look(now + 0.001, 1.0).expect("a step has ended");
-            assert!((limit - smooth(1.0 - now / 1_000.0)).abs() < 1e-9, "{now}: {limit}");
+        let mut clock = Clock::new(1_000.0, 7, 1.0);
+        for look in 1..1_000 {
+            let now = f64::from(look);
+            // A step is five milliseconds, and the limit that of its beginning.
+            if let Some(limit) = clock.look(now, 1.0) {
+                let (late, early) = (smooth(1.0 - (now - 5.0) / 1_000.0), smooth(1.0 - now / 1_000.0));
+                assert!(early - 1e-9 <= limit && limit <= late + 1e-9, "{now}: {limit}");
+            }
         }
     }
 
@@ -164,7 +180,6 @@ mod tests {
         let (fine, coarse) = (Stages::new(500, 1_000, 0.0), Stages::new(500, 1_000, 0.01));
         let (fine, coarse) = (fine.expect("they can be followed"), coarse.expect("these too"));
         assert!(coarse.low(400.0) < fine.low(400.0) - 0.05);
-        assert!(coarse.high(400.0) >= fine.high(400.0));
     }
 
     #[test]
