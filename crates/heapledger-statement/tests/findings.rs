@@ -180,3 +180,19 @@ fn verdicts_of_the_process_sum_to_rss_and_follow_the_forecast() {
     let verdicts = statement(pages::unadmitted()).verdicts();
     assert!(verdicts.process.of(Verdict::Unexplained).high().is_some_and(|bytes| bytes > 0));
 }
+
+#[test]
+fn pages_that_huge_pages_keep_and_mappings_without_a_name_are_told() {
+    let (readings, mut full) = pages::model_server();
+    let walk = full.walk.as_mut().expect("it was walked");
+    walk.unattributed.push(heapledger_statement::RangeReading {
+        start: 0x7f55_0000_0000,
+        end: 0x7f55_2000_0000,
+        resident: Resident::exactly(512 << 20),
+    });
+    walk.heap.as_mut().expect("it was admitted").retained.resident = Resident::exactly(200 << 20);
+    let findings = statement((readings, full)).findings();
+    let of = |id| findings.iter().find(|finding| finding.id == id).expect("it is told");
+    assert!(of(FindingId::HugePagesKeepRetained).gain.admits(200 << 20));
+    assert!(of(FindingId::UnattributedMappings).says.contains("7f5500000000-7f5520000000"));
+}

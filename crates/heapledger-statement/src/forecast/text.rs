@@ -29,17 +29,37 @@ impl fmt::Display for Forecast {
 impl fmt::Display for ForecastPart {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.line == LineId::Dirty { "dirty" } else { "muzzy" };
-        write!(out, "{} {state}, ", self.bytes.mib())?;
+        write!(out, "{} {state}, {}", self.bytes.mib(), self.words())?;
+        match self.remedy.filter(|_| out.alternate() && self.when == When::Never) {
+            Some(remedy) => write!(out, ": {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ForecastPart {
+    /// `back in 11-22 s`, or `never back (no background threads, nothing ticks)`.
+    pub fn words(&self) -> String {
         match self.when {
-            When::Never => {
-                write!(out, "never back ({})", self.because)?;
-                match self.remedy.filter(|_| out.alternate()) {
-                    Some(remedy) => write!(out, ": {remedy}"),
-                    None => Ok(()),
-                }
-            }
+            When::Never => format!("never back ({})", self.because),
             When::Within { from_ms, until_ms, .. } => {
-                write!(out, "back in {}-{} s", seconds(from_ms, until_ms, false), seconds(until_ms, until_ms, true))
+                format!("back in {}-{} s", seconds(from_ms, until_ms, false), seconds(until_ms, until_ms, true))
+            }
+        }
+    }
+}
+
+impl Forecast {
+    /// When the pages of one line go, without how many they are, if they all go or stay for one reason; with, if not.
+    pub(crate) fn words_of(&self, line: LineId) -> String {
+        let parts: Vec<&ForecastPart> = self.parts().iter().filter(|part| part.line == line).collect();
+        match parts[..] {
+            [] => String::new(),
+            [one] => one.words(),
+            _ => {
+                let words: Vec<String> =
+                    parts.iter().map(|part| format!("{} {}", part.bytes.mib(), part.words())).collect();
+                words.join(", ")
             }
         }
     }

@@ -25,6 +25,7 @@ impl fmt::Display for Statement {
         text.regions(out)?;
         text.rows(out, Section::InUse, &[LineId::Live])?;
         writeln!(out, "  {}", Section::Freed.title())?;
+        let forecast = self.forecast();
         for (id, verb) in [
             (LineId::FreeSlots, "pinned by "),
             (LineId::ThreadCaches, ""),
@@ -32,7 +33,8 @@ impl fmt::Display for Statement {
             (LineId::Muzzy, "last "),
             (LineId::RetainedResident, "last "),
         ] {
-            text.with_parts(out, id, verb)?;
+            let when = if matches!(id, LineId::Dirty | LineId::Muzzy) { forecast.words_of(id) } else { String::new() };
+            text.with_parts(out, id, verb, &when)?;
         }
         writeln!(out, "  {}", Section::Overhead.title())?;
         text.rows(out, Section::Overhead, &[])?;
@@ -52,11 +54,16 @@ fn milliseconds(nanoseconds: u64) -> String {
 }
 
 impl Text<'_> {
-    /// A row, and below it its largest parts.
-    fn with_parts(&mut self, out: &mut fmt::Formatter<'_>, id: LineId, verb: &str) -> fmt::Result {
+    /// A row, and below it its largest parts, and when they go back.
+    fn with_parts(&mut self, out: &mut fmt::Formatter<'_>, id: LineId, verb: &str, when: &str) -> fmt::Result {
         let Some(stated) = self.of.line(id) else { return Ok(()) };
         self.row(out, 4, id.line().label, &stated.figure)?;
-        let words = biggest(&stated.parts, verb, "");
+        let mut words = biggest(&stated.parts, verb, "");
+        // Less than what is printed goes unnoticed.
+        if !when.is_empty() && stated.figure.mib() != "0.0" {
+            let joint = if words.is_empty() { "" } else { "; " };
+            words = format!("{words}{joint}{when}");
+        }
         if words.is_empty() { Ok(()) } else { wrapped(out, &format!("      {words}"), "        ") }
     }
 
