@@ -66,6 +66,9 @@ pub struct DemoArgs {
     /// Stay at the end until what is free has gone by the forecast, and show whether it came so
     #[arg(long)]
     pub wait: bool,
+    /// Apply what was found at the end, stay until it has had its effect, and show the difference
+    #[arg(long)]
+    pub cure: bool,
 }
 
 const SCENARIO_ABOUT: &str = "Run a small program whose truth is known from arithmetic, and check each line of its statements.\n\n\

@@ -145,6 +145,78 @@ fn the_model_written_is_the_same_every_time() {
     assert_eq!(answers[0], answers[1]);
 }
 
+/// So short that a test need not wait for long, and longer than the demo takes, so that there is something to find.
+const SHORT_DECAY: (&str, &str) = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:3000");
+
+/// Its freed pages are worth a finding.
+const FOUND: [&str; 3] = ["demo", "--size", "192MiB"];
+
+#[test]
+fn the_story_of_the_release_names_where_the_bytes_went_and_what_to_do() {
+    let output = Place::new().run(&FOUND);
+    assert!(output.status.success(), "{output:?}");
+    let stdout = text(&output.stdout);
+    let freed = stdout.split("== ").find(|stage| stage.starts_with("free_weights")).unwrap();
+    for words in [
+        "  line      free_weights: released",
+        "of 192.0 MiB expected",
+        "  flow      weights had 192.0 in use: ",
+        "  verdict   weights: held",
+    ] {
+        assert!(freed.contains(words), "no {words:?} in {freed}");
+    }
+    for words in [
+        "  finding   background_threads_off: ",
+        "do:    heapledger::configure().background_threads(true)",
+        "  forecast  ",
+    ] {
+        assert!(freed.contains(words), "no {words:?} in {freed}");
+    }
+    let cache = stdout.split("== ").find(|stage| stage.starts_with("kv_cache")).unwrap();
+    assert!(cache.contains("in use by kv_cache"), "{cache}");
+    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
+}
+
+#[test]
+fn the_cure_applies_what_was_found_and_shows_the_difference() {
+    let _alone = heapledger_tests::lanes::timed();
+    let place = Place::new();
+    let mut command = place.command(&FOUND);
+    let output = command.args(["--cure"]).env(SHORT_DECAY.0, SHORT_DECAY.1).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stdout = text(&output.stdout);
+    let headers: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("== ")?.split(',').next()).collect();
+    assert_eq!(headers[..STAGES.len()], STAGES);
+    assert_eq!(headers[STAGES.len()..], ["applied", "cured"]);
+    let cured = stdout.split("== cured").nth(1).unwrap();
+    assert!(
+        cured.contains("background threads on") && cured.contains("heapledger difference   done -> cured"),
+        "{cured}"
+    );
+    assert!(cured.contains("  gained    RSS fell by "), "{cured}");
+    assert!(stdout.contains("  applied   background_threads_off: "), "{stdout}");
+    place.assert_empty();
+}
+
+#[test]
+fn waiting_and_cure_are_stages_of_the_json_too() {
+    let _alone = heapledger_tests::lanes::timed();
+    let place = Place::new();
+    let mut command = place.command(&FOUND);
+    let output = command.args(["--wait", "--cure", "--json"]).env(SHORT_DECAY.0, SHORT_DECAY.1).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stdout = text(&output.stdout);
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(stage_names(&lines)[STAGES.len()..], ["waited", "applied", "cured"]);
+    let dirty = |stage: &str| {
+        let stage = lines.iter().find(|line| line["stage"] == stage).unwrap();
+        ends(stage["lines"].as_array().unwrap().iter().find(|line| line["id"] == "dirty").unwrap())
+    };
+    // Nothing ticks while the demo waits, and background threads leave 4 MiB of an arena at most, of which there are three.
+    assert!(dirty("waited").0 > 16 << 20, "{stdout}");
+    assert!(dirty("cured").1 <= 12 << 20, "{stdout}");
+}
+
 #[test]
 fn help_and_version_say_what_there_is_and_hide_what_is_internal() {
     let place = Place::new();
@@ -153,7 +225,7 @@ fn help_and_version_say_what_there_is_and_hide_what_is_internal() {
     let help = text(&help.stdout);
     assert!(help.contains("demo") && help.contains("Exit codes") && !help.contains("device"), "{help}");
     let demo = text(&place.run(&["demo", "--help"]).stdout);
-    for option in ["--model", "--size", "--requests", "--json", "256MiB", "200"] {
+    for option in ["--model", "--size", "--requests", "--json", "--wait", "--cure", "256MiB", "200"] {
         assert!(demo.contains(option), "{demo}");
     }
     let version = place.run(&["--version"]);

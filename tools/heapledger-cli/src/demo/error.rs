@@ -60,6 +60,12 @@ pub enum DemoError {
         /// What the library said.
         source: heapledger::Error,
     },
+    /// A finding's remedy could not be applied.
+    #[error("cannot apply a finding: {source}")]
+    Cure {
+        /// What the library said.
+        source: heapledger::Error,
+    },
     /// The ledger disagrees with arithmetic: the one thing that must never happen.
     #[error(
         "after stage {stage} region {region} must hold {expected} live bytes ({reason}), but the ledger says {measured}; this is \

@@ -5,6 +5,7 @@
 //! demo fails if the ledger says anything else.
 
 mod cleanup;
+mod cure;
 pub mod device;
 pub mod error;
 pub mod kv_cache;
@@ -98,7 +99,10 @@ fn run_stages(args: &DemoArgs, cleanup: &Cleanup, stages: &mut Stages) -> Result
     let staging_truth = Truth::exactly("staging", 0, "device ended");
     let weights_truth = Truth::exactly("weights", 0, "dropped");
     stages.report("done", &[weights_truth, staging_truth, cache_truth(), sessions_truth()])?;
-    if args.wait { stages.wait() } else { Ok(()) }
+    if args.wait {
+        stages.wait()?;
+    }
+    if args.cure { stages.cure() } else { Ok(()) }
 }
 
 /// Writes a model to a temporary folder; returns its path.

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use heapledger::{CheckForecast, Expect};
+use heapledger::{CheckForecast, Expect, Finding, LineId, Statement};
 
 use super::error::DemoError;
 use super::progress::Progress;
-use super::story;
+use super::{cure, story};
 use crate::output::{self, Look, Tone};
 
 /// What a region must hold after a stage, known without the ledger.
@@ -60,6 +60,9 @@ impl Truth {
         Self { region, live: Expected::AtLeast(bytes), reason: reason.into() }
     }
 }
+
+/// The width of the word before what was done.
+const CURE_COLUMNS: usize = 10;
 
 /// How often a forecast is compared with what is there.
 const LOOKS: u32 = 4;
@@ -134,30 +137,85 @@ impl Stages {
     /// # Errors
     /// As [`Stages::report`].
     pub fn wait(&mut self) -> Result<(), DemoError> {
-        const STAGE: &str = "waited";
+        self.wait_for("waited")
+    }
+
+    /// The same, as a stage of this name.
+    fn wait_for(&mut self, stage: &'static str) -> Result<(), DemoError> {
         let Some(last) = self.library.as_ref().and_then(heapledger::Stages::last) else { return Ok(()) };
         let forecast = last.statement.forecast();
         let whole = forecast.over_after().unwrap_or(NEVER_LOOKED_AT);
         let began = Instant::now();
         for look in 1..=LOOKS {
             while began.elapsed() < whole * look / LOOKS {
-                self.progress.count(STAGE, began.elapsed().as_secs(), whole.as_secs());
+                self.progress.count(stage, began.elapsed().as_secs(), whole.as_secs());
                 std::thread::sleep(Duration::from_millis(50));
             }
-            let check = forecast.check().map_err(|source| DemoError::Statement { stage: STAGE, source })?;
-            if !self.json {
-                self.print(&story::check(self.look, &check))?;
-            }
+            let check = forecast.check().map_err(|source| DemoError::Statement { stage, source })?;
+            self.say(&story::check(self.look, &check))?;
         }
-        if !self.json {
-            self.print("\n")?;
+        self.say("\n")?;
+        self.report(stage, &[])
+    }
+
+    /// What the last statement and those before it find.
+    fn findings(&self) -> Vec<Finding> {
+        let history = self.library.as_ref().map(heapledger::Stages::history).unwrap_or_default();
+        let Some((last, earlier)) = history.split_last() else { return Vec::new() };
+        let earlier: Vec<&Statement> = earlier.iter().map(|stage| &stage.statement).collect();
+        last.statement.findings_since(&earlier)
+    }
+
+    /// Applies what the last stage found, as far as a program can do that to itself, stays until it has had its effect by
+    /// the forecast, and shows what changed.
+    ///
+    /// # Errors
+    /// As [`Stages::report`], and jemalloc refused a setting.
+    pub fn cure(&mut self) -> Result<(), DemoError> {
+        const STAGE: &str = "cured";
+        let findings = self.findings();
+        let history = self.library.as_ref().map(heapledger::Stages::history).unwrap_or_default();
+        let Some(before) = history.last().map(|stage| stage.statement.clone()) else { return Ok(()) };
+        if findings.is_empty() {
+            self.say(&self.look.entry(
+                Tone::Good,
+                "cure",
+                CURE_COLUMNS,
+                "nothing was found, so there is nothing to do",
+            ))?;
         }
-        self.report(STAGE, &[])
+        for finding in &findings {
+            let applied = cure::apply(finding.id).map_err(|source| DemoError::Cure { source })?;
+            let (tone, word) = if applied { (Tone::Good, "applied") } else { (Tone::Notable, "left") };
+            let words = format!("{}: {}", finding.id.row().key, finding.remedy);
+            self.say(&self.look.entry(tone, word, CURE_COLUMNS, &words))?;
+        }
+        // What is free now goes by a forecast of its own, for its settings are new.
+        self.report("applied", &[])?;
+        self.wait_for(STAGE)?;
+        let Some(last) = self.library.as_ref().and_then(heapledger::Stages::last) else { return Ok(()) };
+        let difference = format!("{}\n", last.statement.since(&before));
+        let gained = before.figure(LineId::Rss) - last.statement.figure(LineId::Rss);
+        let claimed: Vec<String> = findings.iter().map(|finding| finding.gain.mib()).collect();
+        let words = format!(
+            "RSS fell by {} MiB; the findings claimed {}",
+            gained.mib(),
+            if claimed.is_empty() { "nothing".to_owned() } else { claimed.join(", ") }
+        );
+        self.say(&difference)?;
+        self.say(&self.look.entry(Tone::Title, "gained", CURE_COLUMNS, &words))?;
+        self.say("\n")
+    }
+
+    /// Says something that is text only.
+    fn say(&mut self, text: &str) -> Result<(), DemoError> {
+        if self.json { Ok(()) } else { self.print(text) }
     }
 
     /// Prints the stage that ended last, and judges it.
     fn show(&mut self, stage: &'static str, truths: &[Truth], ended: &Ended) -> Result<(), DemoError> {
         let Some(last) = self.library.as_ref().and_then(heapledger::Stages::last) else { return Ok(()) };
+        let findings = self.findings();
         let mut text = String::new();
         if self.json {
             text = last.statement.to_json();
@@ -165,7 +223,7 @@ impl Stages {
         } else {
             let title = format!("== {stage}, {:.2} s after the start ==", ended.seconds);
             text.push_str(&format!("{}\n{}", self.look.paint(Tone::Title, &title), last.statement));
-            text.push_str(&story::of(self.look, last));
+            text.push_str(&story::of(self.look, last, &findings));
             for note in self.notes.drain(..) {
                 let _ = writeln!(text, "  {note}");
             }

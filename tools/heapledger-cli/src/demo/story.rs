@@ -1,6 +1,7 @@
-//! What is told of a stage beside its statement: its one line, where bytes went, and when they come back.
+//! What is told of a stage beside its statement: its one line, where bytes went, what becomes of them, what to do about it,
+//! and when they come back.
 
-use heapledger::{Figure, FlowRow, Forecast, ForecastCheck, Held, Part, Stage, Went};
+use heapledger::{Figure, Finding, FlowRow, Forecast, ForecastCheck, Held, Judged, Part, Stage, Verdict, Went};
 
 use crate::output::{Look, Tone};
 
@@ -11,7 +12,7 @@ const WORD_COLUMNS: usize = 10;
 const TOLD_BYTES: i64 = 1 << 20;
 
 /// The story of a stage, in lines of the look's width.
-pub fn of(look: Look, stage: &Stage) -> String {
+pub fn of(look: Look, stage: &Stage, findings: &[Finding]) -> String {
     let mut text = look.entry(Tone::Title, "line", WORD_COLUMNS, &stage.line);
     if let Some(change) = &stage.change {
         match &change.flow {
@@ -23,7 +24,37 @@ pub fn of(look: Look, stage: &Stage) -> String {
             Err(why) => text.push_str(&look.entry(Tone::Notable, "flow", WORD_COLUMNS, &format!("not known: {why}"))),
         }
     }
+    verdicts(look, &mut text, stage);
+    for finding in findings {
+        text.push_str(&self::finding(look, finding));
+    }
     text.push_str(&forecast(look, &stage.statement.forecast()));
+    text
+}
+
+/// What becomes of the process's bytes, and of those of each region of which something is not simply in use.
+fn verdicts(look: Look, text: &mut String, stage: &Stage) {
+    let mut verdicts = stage.statement.verdicts();
+    if let Some(Ok(flow)) = stage.change.as_ref().map(|change| &change.flow) {
+        verdicts = verdicts.with_flow(flow);
+    }
+    text.push_str(&look.entry(Tone::Title, "verdict", WORD_COLUMNS, &verdicts.process.to_string()));
+    let is_told =
+        |judged: &&Judged| judged.bytes.iter().any(|(verdict, bytes)| *verdict != Verdict::Live && is_large(bytes));
+    for judged in verdicts.regions.iter().filter(is_told) {
+        text.push_str(&look.entry(Tone::Title, "verdict", WORD_COLUMNS, &judged.to_string()));
+    }
+}
+
+/// What is so, what it gains, what to do and at what price.
+pub fn finding(look: Look, finding: &Finding) -> String {
+    let mut lines = finding.to_string();
+    let rest = lines.find('\n').map_or_else(String::new, |end| lines.split_off(end));
+    let mut text = look.entry(Tone::Notable, "finding", WORD_COLUMNS, &lines);
+    let hang = " ".repeat(WORD_COLUMNS + 2);
+    for line in rest.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        text.push_str(&look.wrap(line, &hang, &format!("{hang}       ")));
+    }
     text
 }
 
@@ -47,7 +78,9 @@ pub fn check(look: Look, check: &ForecastCheck) -> String {
 /// Rows of which something went elsewhere: what stays in use is what the statement shows.
 fn is_told(row: &FlowRow) -> bool {
     let moved = |went: &Went| *went != Went::Own;
-    is_large(&row.bytes) && row.cells.iter().any(|cell| moved(&cell.went) && is_large(&cell.bytes))
+    row.held != Held::Absent
+        && is_large(&row.bytes)
+        && row.cells.iter().any(|cell| moved(&cell.went) && is_large(&cell.bytes))
 }
 
 fn is_large(figure: &Figure) -> bool {
