@@ -24,3 +24,8 @@ pub mod random;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// Those of the page for who comes from the seed's tracker.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-the-seed-tracker.md")]
+pub struct FromTheSeedTracker;
