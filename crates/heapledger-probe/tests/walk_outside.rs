@@ -9,7 +9,6 @@ use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
-use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use heapledger_alloc::Ledger;
@@ -59,12 +58,8 @@ fn places(walker: &mut Walker) -> (Vec<u64>, u64, String) {
     (places, support::unattributed(&taken.walk), support::describe(&taken))
 }
 
-/// The tests of this process one after the other: each looks at all of it.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 #[test]
 fn files_shared_memory_stacks_and_glibc_have_lines_of_their_own() {
-    let _turn = ONE_AT_A_TIME.lock();
     let mut walker = Walker::new().expect("buffers");
     // What the first walks and the first thread load and allocate is there before.
     std::thread::spawn(|| ()).join().expect("a thread");
@@ -88,32 +83,6 @@ fn files_shared_memory_stacks_and_glibc_have_lines_of_their_own() {
     assert_eq!(nameless - nameless_before, 5 * MIB as u64, "{text}");
 
     threads_and_glibc(&mut walker);
-}
-
-/// A program that looks at its own file has the headers of an object in memory, and behind them no variables.
-#[test]
-fn a_mapped_program_that_was_not_loaded_has_no_variables() {
-    let _turn = ONE_AT_A_TIME.lock();
-    let program = File::open("/proc/self/exe").expect("this program");
-    let bytes = (program.metadata().expect("a file").len() as usize).next_multiple_of(PAGE);
-    let around = map(bytes + 3 * MIB, 0, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1);
-    for protection in [libc::PROT_READ, libc::PROT_READ | libc::PROT_EXEC] {
-        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
-        // SAFETY: replaces a part of the mapping that was made above, of which nobody else knows.
-        let file = unsafe { libc::mmap(around as *mut _, bytes, protection, flags, program.as_raw_fd(), 0) };
-        assert_eq!(file as usize, around);
-        read_all(around, PAGE);
-        for offset in (bytes..bytes + 3 * MIB).step_by(PAGE) {
-            // SAFETY: inside the mapping, which nobody else knows of.
-            unsafe { ((around + offset) as *mut u8).write_volatile(1) };
-        }
-        let mut walker = Walker::new().expect("buffers");
-        let taken = support::take(&mut walker);
-        let behind = around + bytes..around + bytes + 3 * MIB;
-        let ranges = taken.walk.unattributed.iter().filter(|range| behind.contains(&range.start));
-        let nameless: u64 = ranges.map(|range| exact(range.resident)).sum();
-        assert_eq!(nameless, 3 * MIB as u64, "{}", support::describe(&taken));
-    }
 }
 
 fn threads_and_glibc(walker: &mut Walker) {
