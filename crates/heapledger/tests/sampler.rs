@@ -94,3 +94,22 @@ fn a_sampler_that_is_dropped_has_written_everything() {
     let text = std::fs::read_to_string(file.path()).expect("it was written");
     assert!(text.lines().count() as u64 >= taken && text.ends_with('\n'));
 }
+
+#[test]
+fn a_forked_child_has_no_sampler_and_is_told_so() {
+    let sampler = SamplerOptions::every(10 * OFTEN).start().expect("it starts");
+    // SAFETY: the child calls nothing that waits for a lock which another thread could have held, and ends at once.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let gone =
+            matches!(sampler.report(), Err(Error::SamplerGone)) && matches!(sampler.stop(), Err(Error::SamplerGone));
+        // SAFETY: it has no preconditions.
+        unsafe { libc::_exit(i32::from(!gone)) };
+    }
+    assert!(child > 0, "there is room for a process");
+    let mut status = -1;
+    // SAFETY: the status has a place.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0, "the child was told otherwise");
+    assert!(sampler.stop().is_ok());
+}

@@ -170,7 +170,8 @@ impl Sum {
             looks: looks().count(),
             held: looks().filter(|look| look.holds()).count(),
             checks_held: runs.iter().filter(|run| run.held == Some(true)).count(),
-            width: width / runs.len() as f64,
+            // An empty sum is a negative zero.
+            width: width / runs.len() as f64 + 0.0,
             free_mib: free as f64 / runs.len() as f64 / f64::from(1 << 20),
             all_never: runs.iter().all(|run| run.never.0 > 0 && run.never.0 == run.never.1),
             none_never: runs.iter().all(|run| run.never.0 == 0),
