@@ -325,6 +325,11 @@ fn zero_frame() -> &'static Option<u64> {
     })
 }
 
+/// Whether pages of zeroes can be told from others.
+pub fn tells_zeroes() -> bool {
+    zero_frame().is_some()
+}
+
 /// The devices of file systems in memory.
 fn memory_devices() -> &'static HashSet<(i32, i32)> {
     static DEVICES: OnceLock<HashSet<(i32, i32)>> = OnceLock::new();

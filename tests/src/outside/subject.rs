@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use heapledger::Statement;
 use serde_json::Value;
 
-use super::sight::Sight;
+use super::sight::{self, Sight};
 use super::watch;
 use crate::audit::table::Table;
 
@@ -35,7 +35,14 @@ pub struct Taken {
 
 impl Subject {
     /// Starts it.
-    pub fn start(mut command: Command) -> Subject {
+    ///
+    /// # Errors
+    ///
+    /// Why this user may not look on.
+    pub fn start(mut command: Command) -> Result<Subject, String> {
+        if !sight::tells_zeroes() {
+            return Err("pagemap hides frames from this user, so pages of zeroes cannot be told".to_owned());
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut errors = child.stderr.take().expect("a pipe");
@@ -45,7 +52,17 @@ impl Subject {
             String::from_utf8_lossy(&text).into_owned()
         };
         let (tell, told) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-        Subject { child, tell, told: BufReader::new(told), errors: std::thread::spawn(read_errors) }
+        let pid = child.id().cast_signed();
+        let subject = Subject { child, tell, told: BufReader::new(told), errors: std::thread::spawn(read_errors) };
+        match watch::attempt(pid) {
+            Ok(()) => Ok(subject),
+            Err(error) => {
+                let mut child = subject.child;
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(format!("this user may not trace its children: {error}"))
+            }
+        }
     }
 
     /// The next statement; `None` when the probe has ended well.

@@ -49,6 +49,20 @@ pub fn until_printed(pid: i32, go: impl FnOnce(), mut at_status: impl FnMut()) -
     }
 }
 
+/// Whether this process may trace that one.
+///
+/// # Errors
+///
+/// If not.
+pub fn attempt(pid: i32) -> Result<()> {
+    let pid = Pid::from_raw(pid);
+    ptrace::seize(pid, Options::empty())?;
+    ptrace::interrupt(pid)?;
+    wait(pid)?;
+    ptrace::detach(pid, None)?;
+    Ok(())
+}
+
 fn wait(pid: Pid) -> Result<WaitStatus> {
     match waitpid(pid, Some(WaitPidFlag::__WALL))? {
         ended @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => {

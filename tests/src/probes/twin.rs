@@ -24,8 +24,9 @@ const NAMES: [&str; 4] = ["weights", "tokens", "cache", "cache/a"];
 static REGIONS: [Region; 4] =
     [Region::new(NAMES[0]), Region::new(NAMES[1]), Region::new(NAMES[2]), Region::new(NAMES[3])];
 
-/// What the ledger allocates of its own for each region: its name, and the node that holds it.
-const NODE_BYTES: usize = 40;
+/// What the ledger allocates of its own for each region: its name, the node that holds it, and what says which id it has.
+const NODE_BYTES: usize = 64;
+const ID_BYTES: usize = 24;
 
 /// Names the regions, or does to the heap what naming them does: this is the whole difference between the twins.
 fn name_regions() {
@@ -40,6 +41,7 @@ fn name_regions() {
     for name in NAMES {
         black_box(Box::leak(Box::<str>::from(name)));
         black_box(Box::leak(Box::new([0_u64; NODE_BYTES / 8])));
+        black_box(Box::leak(Box::new([0_u64; ID_BYTES / 8])));
     }
 }
 

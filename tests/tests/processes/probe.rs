@@ -1,12 +1,13 @@
 //! Starts a probe, waits for it with a deadline, and reads what it printed.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use heapledger_tests::os::process;
+pub use heapledger_tests::skipped;
 use serde_json::Value;
 
 /// Only so that a test that would wait for ever fails instead; nothing is judged by time.
@@ -138,12 +139,6 @@ fn wait(child: &mut Child) -> Option<ExitStatus> {
     process::kill_group(child.id());
     child.wait().unwrap();
     None
-}
-
-/// Says that a test could not be made here. Past the harness, which shows what tests print only when they fail.
-pub fn skipped(test: &str, reason: &str) {
-    let line = format!("SKIPPED {test}: {reason}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// A number somewhere in what a probe printed.

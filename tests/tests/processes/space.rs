@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use heapledger_tests::lanes;
 use serde_json::{Value, json};
 
 use crate::probe::{Probe, number, skipped};
@@ -11,6 +12,9 @@ use crate::probe::{Probe, number, skipped};
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+
+/// A GiB of blocks, and the list of them.
+const PEAK_OF_A_GIB: u64 = 2 * GIB;
 
 /// `ulimit -v` counts address space that nobody touches, and services run with limits of a few GiB.
 const ADDED_ADDRESS_SPACE: u64 = 3 * GIB / 2;
@@ -91,6 +95,7 @@ fn two_hundred_threads_in_sixty_four_regions_run_under_a_limit_of_four_million_k
 
 #[test]
 fn the_tables_of_a_gib_of_small_blocks_take_little_of_it() {
+    let _room = lanes::memory(PEAK_OF_A_GIB);
     for (size, count) in [(256, 4 << 20), (48, 22_369_621)] {
         let printed = Probe::ledger("tables").option("size", size).option("count", count).run();
         for key in ["/held", "/freed"] {
@@ -103,6 +108,7 @@ fn the_tables_of_a_gib_of_small_blocks_take_little_of_it() {
 
 #[test]
 fn the_tables_of_a_gib_of_large_blocks_take_little_of_it() {
+    let _room = lanes::memory(PEAK_OF_A_GIB);
     for (size, count) in [(MIB, 1024), (16 * KIB, 64 << 10), (64 * MIB, 16)] {
         let printed = Probe::ledger("tables").option("size", size).option("count", count).run();
         // Not the bytes asked for: jemalloc gives a block of 1 MiB an extent of 1.25 MiB, and all of it is heap.

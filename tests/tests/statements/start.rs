@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use heapledger_tests::outside::subject::{Subject, Taken};
+use heapledger_tests::skipped;
 
 use crate::judge;
 
@@ -46,7 +47,12 @@ impl State {
 
     /// Runs it, and judges each of its statements as one of a quiet process; `and` gets them in their order.
     pub fn judge(self, count: usize, mut and: impl FnMut(usize, &Taken)) {
-        let mut subject = Subject::start(self.command);
+        let mut subject = match Subject::start(self.command) {
+            Ok(subject) => subject,
+            Err(reason) => {
+                return skipped(std::thread::current().name().unwrap_or("a test of statements"), &reason);
+            }
+        };
         for index in 0..count {
             let taken = subject.next_statement().expect("the probe takes so many statements");
             judge::quiet(&taken);
