@@ -4,10 +4,10 @@
 //! grow, and wrap; the next thread of a slot goes on from their values. Readers write nothing.
 
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
 
-use heapledger_core::thread::COUNTER_STRIDE_BYTES;
+use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord};
 use heapledger_core::{MAX_REGIONS, region_count, region_root};
 
 use crate::classes::{CLASS_BYTES, PAGE_BYTES, SMALL_CLASSES};
@@ -39,6 +39,10 @@ static SHARED: [Words; TAGS] = [const { [const { AtomicU64::new(0) }; WORDS] }; 
 pub(crate) struct Slot {
     next: AtomicPtr<Slot>,
     taken: AtomicBool,
+    /// The record of the thread that has the slot; null while it has none, or ends.
+    record: AtomicPtr<ThreadRecord>,
+    /// Somebody reads that record: it must not go.
+    read: AtomicBool,
 }
 const _: () = assert!(size_of::<Slot>() <= COUNTER_STRIDE_BYTES);
 
@@ -121,6 +125,43 @@ impl Counts {
     }
 }
 
+/// Lets others find the record of the thread that has a slot.
+///
+/// # Safety
+/// * `base` came from `take_slot`, on this thread.
+pub(crate) unsafe fn show_record(base: *mut u8, record: &ThreadRecord) {
+    // SAFETY: slots are never unmapped.
+    let slot = unsafe { &*base.cast::<Slot>() };
+    slot.record.store(core::ptr::from_ref(record).cast_mut(), SeqCst);
+}
+
+/// Takes the record out of sight, and waits until nobody reads it: for some hundred loads at most, unless the reader is not
+/// running. In a forked child nobody reads.
+///
+/// # Safety
+/// * As for `show_record`.
+pub(crate) unsafe fn hide_record(base: *mut u8) {
+    // SAFETY: slots are never unmapped.
+    let slot = unsafe { &*base.cast::<Slot>() };
+    // SeqCst, as in `each_record`: it finds no record, or we find that it reads.
+    slot.record.store(null_mut(), SeqCst);
+    while slot.read.load(SeqCst) {
+        std::thread::yield_now();
+    }
+}
+
+/// Calls `each` with the record of every registered thread until it returns false. One caller at a time.
+pub(crate) fn each_record(mut each: impl FnMut(&ThreadRecord) -> bool) -> bool {
+    Slots::new().all(|slot| {
+        slot.read.store(true, SeqCst);
+        // SAFETY: the record is null, or that of a thread that does not end before `read` is false again.
+        let record = unsafe { slot.record.load(SeqCst).as_ref() };
+        let go_on = record.is_none_or(&mut each);
+        slot.read.store(false, SeqCst);
+        go_on
+    })
+}
+
 /// Takes a free slot, or maps a new one; null when memory was refused. The result is the thread's until `release`.
 pub(crate) fn take_slot() -> *mut u8 {
     for slot in Slots::new() {
@@ -160,7 +201,9 @@ pub(crate) unsafe fn release_slot(base: *mut u8) {
 /// In a forked child: gives back the slots of the threads that did not come along. Their values stay summed.
 pub(crate) fn release_all_but(base: *mut u8) {
     for slot in Slots::new() {
+        slot.read.store(false, Relaxed);
         if !core::ptr::eq(slot, base.cast::<Slot>()) {
+            slot.record.store(null_mut(), Relaxed);
             slot.taken.store(false, Relaxed);
         }
     }
@@ -238,6 +281,19 @@ impl Default for RegionTotals {
 }
 
 impl RegionTotals {
+    fn subtract_earlier(&mut self, region: usize) {
+        let subtract = |flow: &mut Flow, word: usize| {
+            let before = earlier(region, word);
+            flow.merge(Flow { allocated: before.wrapping_neg(), freed: before.wrapping_neg() });
+        };
+        subtract(&mut self.requested_bytes, REQUESTED_BYTES);
+        subtract(&mut self.large_blocks, LARGE_BLOCKS);
+        subtract(&mut self.large_usable_bytes, LARGE_USABLE_BYTES);
+        for (class, flow) in self.small_blocks.iter_mut().enumerate() {
+            subtract(flow, SMALL_BLOCKS + 2 * class);
+        }
+    }
+
     fn merge(&mut self, other: &RegionTotals) {
         self.requested_bytes.merge(other.requested_bytes);
         self.large_blocks.merge(other.large_blocks);
@@ -279,6 +335,56 @@ fn for_each_set(regions: usize, mut each: impl FnMut(usize, &Words)) {
     }
 }
 
+/// By tag: what earlier regions of the index allocated and freed, per pair of words; they are gone, so both are the same.
+static EARLIER: [[AtomicU64; WORDS / 2]; TAGS] = [const { [const { AtomicU64::new(0) }; WORDS / 2] }; TAGS];
+
+/// Whether there is any.
+static ANY_EARLIER: AtomicBool = AtomicBool::new(false);
+
+fn earlier(region: usize, word: usize) -> u64 {
+    if ANY_EARLIER.load(Relaxed) { EARLIER[region + 1][word / 2].load(Relaxed) } else { 0 }
+}
+
+/// Every pair of words of a region, summed over all sets.
+fn pairs(region: usize) -> [Flow; WORDS / 2] {
+    let mut pairs = [Flow::default(); WORDS / 2];
+    for side in [1, 0] {
+        let mut add = |words: &Words| {
+            for (pair, flow) in pairs.iter_mut().enumerate() {
+                let sum = flow.side(side);
+                *sum = sum.wrapping_add(words[2 * pair + side].load(Relaxed));
+            }
+        };
+        add(&SHARED[region + 1]);
+        for slot in Slots::new() {
+            let base: *mut u8 = core::ptr::from_ref(slot).cast_mut().cast();
+            // SAFETY: a slot is the start of its set, and `region + 1` is a tag below TAGS.
+            add(unsafe { words(base, region + 1) });
+        }
+        // Acquire: as in `read_requested`.
+        fence(Acquire);
+    }
+    pairs
+}
+
+/// Pairs that are no pair of allocated and freed.
+fn is_flow(pair: usize) -> bool {
+    pair != USED_WITHOUT_BYTES / 2
+}
+
+/// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that reading.
+pub(crate) fn is_live(region: usize) -> bool {
+    pairs(region).iter().enumerate().any(|(pair, flow)| is_flow(pair) && flow.live() != 0)
+}
+
+/// Leaves what was counted of a region that is gone out of what is read from now on.
+pub(crate) fn forget(region: usize) {
+    ANY_EARLIER.store(true, Relaxed);
+    for (pair, flow) in pairs(region).iter().enumerate() {
+        EARLIER[region + 1][pair].store(if is_flow(pair) { flow.freed } else { 0 }, Relaxed);
+    }
+}
+
 /// Adds what was counted under ids that stand for another region to that region's, and empties theirs.
 fn join_roots<T: Default>(out: &mut [T], merge: impl Fn(&mut T, &T)) {
     for index in 0..out.len() {
@@ -298,6 +404,10 @@ fn join_roots<T: Default>(out: &mut [T], merge: impl Fn(&mut T, &T)) {
 pub fn read_requested(out: &mut [Flow]) {
     let regions = region_count().min(out.len());
     out.fill(Flow::default());
+    for (region, flow) in out[..regions].iter_mut().enumerate() {
+        let before = earlier(region, REQUESTED_BYTES).wrapping_neg();
+        *flow = Flow { allocated: before, freed: before };
+    }
     for side in [1, 0] {
         for_each_set(regions, |region, words| {
             let sum = out[region].side(side);
@@ -315,6 +425,13 @@ pub fn read_requested(out: &mut [Flow]) {
 pub fn read_totals(out: &mut [RegionTotals]) {
     let regions = region_count().min(out.len());
     out.fill(RegionTotals::default());
+    for (region, totals) in out[..regions].iter_mut().enumerate() {
+        // Bytes are counted with every block of any size, so most regions have no earlier ones at a glance.
+        let used = [REQUESTED_BYTES, LARGE_BLOCKS, SMALL_BLOCKS].iter().any(|word| earlier(region, *word) != 0);
+        if used {
+            totals.subtract_earlier(region);
+        }
+    }
     for side in [1, 0] {
         for_each_set(regions, |region, words| {
             let value = |word: usize| words[word].load(Relaxed);

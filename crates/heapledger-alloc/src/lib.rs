@@ -16,8 +16,8 @@
 //! figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `counters` → `threads` → `slow` →
-//! `ledger`. Each uses only those before it; those up to `list` contain no unsafe code and are model-checked under
+//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `counters` → `threads` → `isolated` → `slow` →
+//! `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are model-checked under
 //! `--cfg loom`.
 
 #![cfg_attr(
@@ -28,6 +28,10 @@
 mod classes;
 #[cfg(not(loom))]
 mod counters;
+#[cfg(not(loom))]
+mod isolated;
+#[cfg(not(loom))]
+mod isolating;
 #[cfg(not(loom))]
 mod ledger;
 pub(crate) mod list;
@@ -50,6 +54,8 @@ pub(crate) mod words;
 pub use classes::{CLASS_BYTES, SMALL_CLASSES};
 #[cfg(not(loom))]
 pub use counters::{Flow, RegionTotals, read_requested, read_totals};
+#[cfg(not(loom))]
+pub use isolating::IsolatingLedger;
 #[cfg(not(loom))]
 pub use ledger::Ledger;
 #[cfg(not(loom))]

@@ -4,7 +4,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
-use heapledger_core::{MAX_REGIONS, region_root};
+use heapledger_core::{MAX_REGIONS, any_region_was_reassigned, region_root};
 
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
@@ -116,6 +116,18 @@ pub(crate) fn for_each_word(first: usize, end: usize, each: impl Fn(&AtomicU64))
     }
 }
 
+/// Has every page forget regions that are gone. Reads 2 MiB of words per GiB that the heap has touched.
+pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
+    for index in 0..ROOT_ENTRIES {
+        let first = index << LEAF_SHIFT;
+        if let Some(word) = word(first) {
+            // SAFETY: these are the words of the leaf of this GiB, which is never unmapped.
+            let words = unsafe { core::slice::from_raw_parts(word, LEAF_WORDS) };
+            words.iter().for_each(|word| protocol::forget(word, &gone));
+        }
+    }
+}
+
 pub(crate) fn mapped_bytes() -> usize {
     LEAVES.load(Relaxed) * LEAF_BYTES
 }
@@ -158,7 +170,7 @@ impl PageWord {
 
     /// Whether no block that starts here was ever charged, as far as is known.
     pub(crate) fn is_virgin(self) -> bool {
-        !self.word.is_mixed() && self.word.tag() == 0
+        !self.word.is_mixed() && self.word.start() == 0
     }
 
     /// Whether the owners of the blocks that start here are told per slot only.
@@ -170,7 +182,7 @@ impl PageWord {
     /// The index of the region that owns every block that starts here; `None` on a mixed page, or if none ever did.
     #[inline]
     pub fn start_owner(self) -> Option<usize> {
-        if self.word.is_mixed() { None } else { index_of(self.word.tag()) }
+        if self.word.is_mixed() { None } else { index_of(self.word.start()) }
     }
 
     /// The index of the region that owns the block which began on an earlier page and ends here. Known only for blocks of
@@ -186,11 +198,16 @@ impl PageWord {
     /// cheaper.
     pub fn slot_owner(self, class: usize, offset: usize) -> Option<usize> {
         if !self.word.is_mixed() {
-            return index_of(self.word.tag());
+            return index_of(self.word.start());
         }
         let slots = self.slot_owners(class)?;
         let owner = slots.owner(slot_of(class, offset));
         if slots.still_hold() { owner } else { None }
+    }
+
+    /// Whether the page belongs to an isolated region's arena, or did last.
+    pub fn is_isolated(self) -> bool {
+        self.word.isolated_owner().is_some()
     }
 
     /// Asks the processor for the owners of a mixed page's slots, for who reads them soon: they lie elsewhere in memory.
@@ -223,7 +240,7 @@ impl PageWord {
     #[inline]
     pub fn write_tags(self, class: usize, out: &mut [u16]) -> bool {
         if !self.word.is_mixed() {
-            out.fill(self.word.tag());
+            out.fill(root_tag(self.word.start()));
             return true;
         }
         let Some(owners) = self.slot_owners(class) else {
@@ -235,6 +252,9 @@ impl PageWord {
         for (tag, entry) in out.iter_mut().zip(entries) {
             // Relaxed: `still_hold` fences.
             *tag = entry.load(Relaxed);
+        }
+        if any_region_was_reassigned() {
+            out.iter_mut().for_each(|tag| *tag = root_tag(*tag));
         }
         owners.still_hold()
     }
@@ -265,6 +285,12 @@ impl SlotOwners {
     pub fn still_hold(self) -> bool {
         word(self.page.page).is_some_and(|word| protocol::is_still(word, self.page.word))
     }
+}
+
+/// The tag of the region that blocks of `tag` belong to.
+#[inline]
+fn root_tag(tag: u16) -> u16 {
+    index_of(tag).map_or(0, |index| index as u16 + 1)
 }
 
 #[inline]

@@ -161,6 +161,27 @@ pub(crate) fn take_page<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
     give_back(rows, Word(word.swap(wanted.0, AcqRel)).row());
 }
 
+/// Marks a page of an arena that is one region's alone.
+pub(crate) fn take_isolated<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
+    let wanted = Word::isolated(tag);
+    if word.load(Relaxed) != wanted.0 {
+        // As in `take_page`: what an earlier slab left is given back once.
+        give_back(rows, Word(word.swap(wanted.0, AcqRel)).row());
+    }
+}
+
+/// Has a page forget regions that no block and no thread has any more.
+pub(crate) fn forget(word: &AtomicU64, gone: impl Fn(u16) -> bool) {
+    loop {
+        let seen = Word(word.load(Acquire));
+        let wanted = seen.without(&gone);
+        // A block of another region may come to the page at the same time: then it is looked at again.
+        if seen == wanted || swap(word, seen, wanted) {
+            return;
+        }
+    }
+}
+
 /// Makes `tag` the owner of the one block that starts in this page, and keeps what is known of one that ends in it.
 pub(crate) fn take_start<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
     change(word, rows, |seen| match seen.tail() {

@@ -6,7 +6,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use heapledger_core::hooks::Outcome;
-use heapledger_core::thread::{COUNTER_STRIDE_BYTES, MIXED_BIT, ThreadRecord, with_record};
+use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, MIXED_BIT, ThreadRecord, with_record};
 use heapledger_core::{RegionId, region_root};
 use tikv_jemallocator::Jemalloc;
 
@@ -16,6 +16,7 @@ use crate::classes::{
 };
 use crate::counters::count_small;
 use crate::counters::{Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES};
+use crate::isolated;
 use crate::pages;
 use crate::protocol::{self, Rows};
 use crate::rows::Heap;
@@ -102,6 +103,43 @@ fn charge_cold(block: *mut u8, size: usize) {
     }
 }
 
+/// A block in the current region's own arena, charged; `None` if the region has none, or jemalloc had no memory there.
+#[inline]
+fn allocate_isolated(record: &ThreadRecord, counts: Counts, layout: Layout, zeroed: bool) -> Option<*mut u8> {
+    let tag = record.region_tag();
+    if tag & ISOLATED_BIT == 0 { None } else { allocate_in_arena(record, counts, tag & !ISOLATED_BIT, layout, zeroed) }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_in_arena(record: &ThreadRecord, counts: Counts, tag: u16, layout: Layout, zeroed: bool) -> Option<*mut u8> {
+    let block = isolated::allocate(tag, layout, zeroed);
+    if block.is_null() {
+        return None;
+    }
+    charge_in_arena(record, counts, block, layout, tag);
+    Some(block)
+}
+
+/// Charges a block that was asked of the arena of the region with this tag, wherever it came from.
+fn charge_in_arena(record: &ThreadRecord, counts: Counts, block: *mut u8, layout: Layout, tag: u16) {
+    let address = block as usize;
+    let known = pages::peek(address).isolated_owner() == Some(tag);
+    if !isolated::lies_in(tag, block, known) {
+        return charge(record, counts, block, layout, Some(tag));
+    }
+    let shape = shape_of(layout);
+    // All pages of a slab block; of a large one the first speaks for all while it lives.
+    let bytes = if let Shape::Small { class } = shape { CLASS_BYTES[class] as usize } else { 1 };
+    isolate_pages(address, bytes, tag);
+    count(counts, tag, shape, layout.size(), ALLOCATED);
+}
+
+fn isolate_pages(address: usize, bytes: usize, tag: u16) {
+    let first = address / PAGE_BYTES * PAGE_BYTES;
+    pages::for_each_word(first, address + bytes, |word| protocol::take_isolated(word, &Heap, tag));
+}
+
 /// Frees a small block whose page is not pure and the thread's own, but has the word `word`.
 ///
 /// # Safety
@@ -155,19 +193,19 @@ fn shape_of(layout: Layout) -> Shape {
 /// Charges a block of any layout to `tag`; `None` is the current region.
 fn charge(record: &ThreadRecord, counts: Counts, block: *mut u8, layout: Layout, tag: Option<u16>) {
     let shape = shape_of(layout);
-    let tag = enter(block as usize, shape, tag.unwrap_or_else(|| record.region_tag()));
+    let tag = enter(block as usize, shape, tag.unwrap_or_else(|| record.region_tag() & !ISOLATED_BIT));
     count(counts, tag, shape, layout.size(), ALLOCATED);
 }
 
-/// Credits the owner of a block of any layout, and returns its tag. Pages of its own keep that tag as their last owner.
-fn credit(counts: Counts, block: *mut u8, layout: Layout) -> u16 {
+/// Credits the owner of a block of any layout, and returns it. Pages of its own keep that owner as their last one.
+fn credit(counts: Counts, block: *mut u8, layout: Layout) -> Owner {
     let shape = shape_of(layout);
-    let tag = owner(block as usize, shape);
+    let owner = owner(block as usize, shape);
     if let Shape::Large { usable_bytes } = shape {
-        leave_large(block as usize, usable_bytes, tag);
+        leave_large(block as usize, usable_bytes, owner);
     }
-    count(counts, tag, shape, layout.size(), FREED);
-    tag
+    count(counts, owner.tag, shape, layout.size(), FREED);
+    owner
 }
 
 /// Adds one block to what `tag` allocated or freed. Bytes last: see `counters::read_totals`.
@@ -232,8 +270,12 @@ fn enter_tail(address: usize, usable_bytes: usize, tag: u16) {
     }
 }
 
-/// Leaves `tag` as the last owner of every page of a large block that is about to be freed.
-fn leave_large(address: usize, usable_bytes: usize, tag: u16) {
+/// Leaves the owner as the last one of every page of a large block that is about to be freed.
+fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
+    let Owner { tag, isolated } = owner;
+    if isolated {
+        return isolate_pages(address, usable_bytes, tag);
+    }
     let first = address / PAGE_BYTES * PAGE_BYTES;
     // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
     let end =
@@ -244,18 +286,28 @@ fn leave_large(address: usize, usable_bytes: usize, tag: u16) {
 /// Whether jemalloc is built with pages of 4 KiB here.
 const LARGE_BLOCKS_OWN_THEIR_PAGES: bool = cfg!(target_arch = "x86_64");
 
-/// The tag that a live block is charged to.
-fn owner(address: usize, shape: Shape) -> u16 {
-    let Some(word) = pages::word(address) else { return TAG_OTHER };
+/// Whose a live block is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Owner {
+    tag: u16,
+    /// Whether it lies in the region's own arena.
+    isolated: bool,
+}
+
+fn owner(address: usize, shape: Shape) -> Owner {
+    let shared = |tag: u16| Owner { tag, isolated: false };
+    let Some(word) = pages::word(address) else { return shared(TAG_OTHER) };
     let slot = match shape {
         Shape::Small { class } if class < FIRST_PAGED_CLASS => slot_of(class, offset_of(address)),
         _ => 0,
     };
     // Acquire: see `pages::peek`.
-    match protocol::owner(Word(word.load(Acquire)), &Heap, slot) {
+    let word = Word(word.load(Acquire));
+    match (protocol::owner(word, &Heap, slot), word.isolated_owner()) {
+        (0, Some(tag)) => Owner { tag, isolated: true },
         // A block that was never charged, which only a caller of `on_free` can bring.
-        0 => TAG_OTHER,
-        tag => tag,
+        (0, None) => shared(TAG_OTHER),
+        (tag, _) => shared(tag),
     }
 }
 
@@ -272,29 +324,52 @@ fn at_least_a_byte(layout: Layout) -> Layout {
 /// `GlobalAlloc::alloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
-    // SAFETY: by the caller, and the size is not 0.
-    let block = unsafe { Jemalloc.alloc(at_least_a_byte(layout)) };
-    if !block.is_null() {
-        with_record(|record| charge(record, threads::counts(record), block, layout, None));
+    with_record(|record| {
+        if let Some(block) = own_arena(record, layout, false) {
+            return block;
+        }
+        // SAFETY: by the caller, and the size is not 0.
+        let block = unsafe { Jemalloc.alloc(at_least_a_byte(layout)) };
+        if !block.is_null() {
+            charge(record, threads::counts(record), block, layout, None);
+        }
+        block
+    })
+}
+
+/// As `allocate_isolated`, for a thread that may not be registered yet.
+#[inline]
+fn own_arena(record: &ThreadRecord, layout: Layout, zeroed: bool) -> Option<*mut u8> {
+    if record.region_tag() & ISOLATED_BIT == 0 {
+        return None;
     }
-    block
+    allocate_isolated(record, threads::counts(record), layout, zeroed)
 }
 
 /// `GlobalAlloc::alloc_zeroed` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
-    // SAFETY: by the caller, and the size is not 0.
-    let block = unsafe { Jemalloc.alloc_zeroed(at_least_a_byte(layout)) };
-    if !block.is_null() {
-        with_record(|record| charge(record, threads::counts(record), block, layout, None));
-    }
-    block
+    with_record(|record| {
+        if let Some(block) = own_arena(record, layout, true) {
+            return block;
+        }
+        // SAFETY: by the caller, and the size is not 0.
+        let block = unsafe { Jemalloc.alloc_zeroed(at_least_a_byte(layout)) };
+        if !block.is_null() {
+            charge(record, threads::counts(record), block, layout, None);
+        }
+        block
+    })
 }
 
 /// `GlobalAlloc::dealloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
-    with_record(|record| credit(threads::counts(record), block, layout));
+    let owner = with_record(|record| credit(threads::counts(record), block, layout));
+    if owner.isolated {
+        // SAFETY: by the caller; its page says that it lies in an arena of its own.
+        return unsafe { isolated::free(block, layout) };
+    }
     // SAFETY: by the caller; the layout is the one that the block was asked for with.
     unsafe { Jemalloc.dealloc(block, at_least_a_byte(layout)) }
 }
@@ -304,21 +379,32 @@ pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
 pub(crate) unsafe fn realloc_any(block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
     let old_shape = shape_of(layout);
     // Before the call: afterwards the slot, or the pages, may be somebody else's.
-    let tag = owner(block as usize, old_shape);
+    let owner = owner(block as usize, old_shape);
+    let tag = owner.tag;
     if let Shape::Large { usable_bytes } = old_shape {
-        leave_large(block as usize, usable_bytes, tag);
+        leave_large(block as usize, usable_bytes, owner);
     }
-    // SAFETY: by the caller, and neither size is 0.
-    let moved = unsafe { Jemalloc.realloc(block, at_least_a_byte(layout), new_size.max(1)) };
+    let moved = if owner.isolated {
+        // SAFETY: by the caller; its page says that it lies in the arena of this region.
+        unsafe { isolated::resize(tag, block, new_size, layout.align()) }
+    } else {
+        // SAFETY: by the caller, and neither size is 0.
+        unsafe { Jemalloc.realloc(block, at_least_a_byte(layout), new_size.max(1)) }
+    };
     if moved.is_null() {
         return moved;
     }
     with_record(|record| {
         let counts = threads::counts(record);
-        count(counts, tag, old_shape, layout.size(), FREED);
         // SAFETY: by the caller, `new_size` at this alignment is a valid layout.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        charge(record, counts, moved, new_layout, Some(tag));
+        if owner.isolated {
+            charge_in_arena(record, counts, moved, new_layout, tag);
+        } else {
+            charge(record, counts, moved, new_layout, Some(tag));
+        }
+        // Last: a region whose only block this is has one all the time.
+        count(counts, tag, old_shape, layout.size(), FREED);
     });
     moved
 }
@@ -363,9 +449,10 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
     }
     let set_of = |tag: u16| base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and tags are below their number.
-    unsafe { count_small(set_of(tag), pair, FREED, size) };
-    // SAFETY: as above.
     unsafe { count_small(set_of(new_tag), new_pair, ALLOCATED, new_size) };
+    // Last, as in `realloc_any`.
+    // SAFETY: as above.
+    unsafe { count_small(set_of(tag), pair, FREED, size) };
     moved
 }
 
@@ -400,12 +487,15 @@ pub(crate) unsafe fn adopt(block: *mut u8, layout: Layout) -> Outcome {
         return Outcome::NotCharged;
     }
     let shape = shape_of(layout);
-    let before = owner(address, shape);
+    let Owner { tag: before, isolated } = owner(address, shape);
     with_record(|record| {
-        let tag = record.region_tag();
+        let tag = record.region_tag() & !ISOLATED_BIT;
         let root = |tag: u16| region_root(usize::from(tag) - 1);
         if root(tag) == root(before) {
             return Outcome::Kept;
+        }
+        if isolated {
+            return Outcome::Isolated;
         }
         let counts = threads::counts(record);
         let now = enter(address, shape, tag);
@@ -423,5 +513,5 @@ pub(crate) unsafe fn adopt(block: *mut u8, layout: Layout) -> Outcome {
 ///
 /// For a block that was never charged the answer is that of `~other`, or whatever its page says.
 pub fn block_owner(block: *const u8, layout: Layout) -> usize {
-    region_root(usize::from(owner(block as usize, shape_of(layout))) - 1)
+    region_root(usize::from(owner(block as usize, shape_of(layout)).tag) - 1)
 }

@@ -9,14 +9,51 @@
 use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize, fence};
 
+use heapledger_core::MAX_REGIONS;
 use heapledger_core::hooks::Hooks;
 use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
 
 use crate::counters::{self, Counts};
-use crate::slow;
+use crate::{isolated, pages, slow};
 
 /// What core asks of us.
-static HOOKS: Hooks = Hooks { adopt: slow::adopt };
+static HOOKS: Hooks = Hooks {
+    adopt: slow::adopt,
+    isolate: isolated::isolate,
+    is_live: counters::is_live,
+    barrier,
+    each_tag_in_use,
+    forget,
+};
+
+/// A barrier on every processor that runs a thread of this process.
+fn barrier() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // The kernel's numbers; libc has no names for them on every target.
+        const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
+        const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
+        let call = |command: libc::c_int| {
+            // SAFETY: the call takes numbers only, and changes nothing but the order in which memory is seen.
+            unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+        };
+        call(REGISTER_PRIVATE_EXPEDITED) && call(PRIVATE_EXPEDITED)
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+fn each_tag_in_use(each: &mut dyn FnMut(u16)) -> bool {
+    counters::each_record(|record| record.each_tag(each))
+}
+
+fn forget(gone: &dyn Fn(usize) -> bool) {
+    pages::forget(|tag| tag > 0 && gone(usize::from(tag) - 1));
+    for index in (0..MAX_REGIONS).filter(|index| gone(*index)) {
+        counters::forget(index);
+        isolated::release(index);
+    }
+}
 
 /// Threads that have a slot now. `protocol::flip` depends on how it is ordered.
 pub(crate) static REGISTERED: AtomicUsize = AtomicUsize::new(0);
@@ -68,12 +105,21 @@ fn register(record: &ThreadRecord) {
     REGISTERED.fetch_add(1, SeqCst);
     // Pairs with the fence in `protocol::flip`: it sees us counted, or we see the page that it is clearing.
     fence(SeqCst);
+    // SAFETY: the slot is this thread's.
+    unsafe { counters::show_record(base, record) };
     record.attach(base);
 }
 
 /// Runs when the thread ends, after Rust's thread-local destructors. Later operations use the shared counters.
 unsafe extern "C" fn unregister(base: *mut libc::c_void) {
-    with_record(|record| record.detach(State::Shared));
+    with_record(|record| {
+        record.detach(State::Shared);
+        // From here on the thread keeps what it enters; what it has on its stack already is kept before that is out of sight.
+        record.each_tag(&mut |tag| heapledger_core::hooks::keep(usize::from(tag) - 1));
+    });
+    // The record lies in this thread's memory, which goes soon.
+    // SAFETY: the value of the key is the slot that this thread took.
+    unsafe { counters::hide_record(base.cast()) };
     // Release: the flips of a thread that is alone again see the rows that this one wrote.
     REGISTERED.fetch_sub(1, Release);
     // SAFETY: the value of the key is the slot that this thread took, and the record has just been detached from it.

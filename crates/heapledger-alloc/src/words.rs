@@ -5,8 +5,9 @@
 //! bit  14       with MIXED, CLEARING: somebody is about to turn the page into a pure one
 //!               without, TAILED: bits 22..63 say whose block ends here, so no block inherits
 //! bit  15       MIXED: bits 0..13 hold twice the size class instead, the owners are in the row
-//! bits 16..21   what the bits above mean: the class of the row, or TAIL
-//! bits 22..63   address of the row / 32, or, with TAIL, the tag of the block that ends here
+//! bits 16..21   what the bits above mean: the class of the row, or TAIL, or ISOLATED
+//! bits 22..63   address of the row / 32, or, with TAIL, the tag of the block that ends here, or, with ISOLATED, the tag of
+//!               the one region whose blocks lie here: bits 0..15 are 0 then, so that nothing finds the page its own
 //! ```
 //! Everything about a page is in one word, so each transition is one compare-and-swap.
 
@@ -21,6 +22,7 @@ const TAILED: u64 = CLEARING;
 const MIXED: u64 = heapledger_core::thread::MIXED_BIT as u64;
 const KIND_SHIFT: u32 = 16;
 const KIND_MASK: u64 = 0x3f;
+const KIND_ISOLATED: u64 = 61;
 const KIND_TAIL: u64 = 62;
 const REST_SHIFT: u32 = 22;
 /// Rows are aligned to this many bytes.
@@ -84,7 +86,7 @@ impl Word {
 
     /// The row and its class, if the page has one; a pure page may still have the row of when it was mixed.
     pub(crate) const fn row(self) -> Option<(usize, Row)> {
-        if self.kind() == KIND_TAIL || self.0 >> REST_SHIFT == 0 {
+        if self.kind() >= KIND_ISOLATED || self.0 >> REST_SHIFT == 0 {
             return None;
         }
         Some((self.kind() as usize, self.row_unchecked()))
@@ -99,6 +101,41 @@ impl Word {
     /// The region of the block that began on an earlier page and ends in this one, if it was recorded.
     pub(crate) const fn tail(self) -> Option<u16> {
         if self.kind() == KIND_TAIL { Some((self.0 >> REST_SHIFT) as u16) } else { None }
+    }
+
+    /// A page of an arena that is one region's alone.
+    pub(crate) const fn isolated(tag: u16) -> Word {
+        Word(KIND_ISOLATED << KIND_SHIFT | (tag as u64) << REST_SHIFT)
+    }
+
+    /// The region whose arena the page belongs to, if it was recorded so.
+    pub(crate) const fn isolated_owner(self) -> Option<u16> {
+        if self.kind() == KIND_ISOLATED && self.low() == 0 { Some((self.0 >> REST_SHIFT) as u16) } else { None }
+    }
+
+    /// The region whose blocks start here, for a page that is not mixed, whatever arena it belongs to.
+    pub(crate) const fn start(self) -> u16 {
+        match self.isolated_owner() {
+            Some(tag) => tag,
+            None => self.tag(),
+        }
+    }
+
+    /// The same page when regions are gone whose blocks were its last: it names none of them. Of a mixed page nothing is
+    /// changed, because its row belongs to who holds its slots; and a pure one that still has a row becomes mixed, because
+    /// a row of a pure page must repeat its tag.
+    pub(crate) fn without(self, gone: impl Fn(u16) -> bool) -> Word {
+        if self.is_mixed() {
+            return self;
+        }
+        let start = if gone(self.start()) { 0 } else { self.start() };
+        let tail = self.tail().filter(|tag| !gone(*tag));
+        match (self.row(), tail) {
+            _ if start == self.start() && tail == self.tail() => self,
+            (Some((class, row)), _) => Word::mixed(class, row),
+            (None, Some(tail)) => Word::with_tail(start, tail),
+            (None, None) => Word::pure(start),
+        }
     }
 
     /// The same page, being cleared.

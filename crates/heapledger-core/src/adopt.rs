@@ -16,7 +16,8 @@ pub struct Adopted {
     pub requested_bytes: u64,
     /// Blocks that were the region's already.
     pub kept_blocks: u64,
-    /// Blocks that stay whose they were: no ledger charged them, or memory to note their owner was refused.
+    /// Blocks that stay whose they were: no ledger charged them, or they lie in the arena of another, isolated region, or
+    /// memory to note their owner was refused.
     pub refused_blocks: u64,
 }
 
@@ -30,6 +31,8 @@ pub enum AdoptError {
     NotCharged,
     /// Memory to note the block's owner was refused; it stays whose it was.
     NoMemory,
+    /// The block lies in the arena of an isolated region, and no other region's block may lie there.
+    Isolated,
 }
 
 impl fmt::Display for AdoptError {
@@ -39,6 +42,9 @@ impl fmt::Display for AdoptError {
                 "no ledger is installed: declare `#[global_allocator] static LEDGER: heapledger::Ledger = ...`"
             }
             AdoptError::NotCharged => "the ledger charged no block at this address: pass one of the global allocator",
+            AdoptError::Isolated => {
+                "the block lies in an isolated region's arena: allocate it anew in the other region"
+            }
             AdoptError::NoMemory => "memory to note the block's owner was refused: raise the limit on address space",
         })
     }
@@ -98,7 +104,7 @@ impl Adopter {
                 self.adopted.requested_bytes += layout.size() as u64;
             }
             Outcome::Kept => self.adopted.kept_blocks += 1,
-            Outcome::Refused | Outcome::NotCharged => self.adopted.refused_blocks += 1,
+            Outcome::Refused | Outcome::Isolated | Outcome::NotCharged => self.adopted.refused_blocks += 1,
         }
     }
 }
@@ -160,6 +166,7 @@ impl RegionId {
         match unsafe { (hooks.adopt)(block, layout) } {
             Outcome::Moved | Outcome::Kept => Ok(()),
             Outcome::Refused => Err(AdoptError::NoMemory),
+            Outcome::Isolated => Err(AdoptError::Isolated),
             Outcome::NotCharged => Err(AdoptError::NotCharged),
         }
     }

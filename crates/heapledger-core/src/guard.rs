@@ -9,7 +9,8 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::compiler_fence;
 
 use crate::region::RegionId;
-use crate::thread::{STACK_ENTRIES, TAG_UNTAGGED, TOMBSTONE, ThreadRecord, with_record};
+use crate::thread::{ISOLATED_BIT, STACK_ENTRIES, TAG_UNTAGGED, TOMBSTONE, ThreadRecord, with_record};
+use crate::{ids, names};
 
 /// Leaves its region when dropped; made by [`RegionId::enter`].
 ///
@@ -34,7 +35,20 @@ pub struct Guard {
 
 impl Guard {
     #[inline]
-    pub(crate) fn enter(tag: u16) -> Guard {
+    pub(crate) fn enter(index: u16, generation: u32) -> Guard {
+        let Some(tag) = ids::tag_of(index, generation) else { return enter_other() };
+        let guard = Guard::enter_tag(tag);
+        // Once more, now that the stack says where we are: see `reuse.rs`.
+        compiler_fence(SeqCst);
+        if ids::tag_of(index, generation).is_none() {
+            drop(guard);
+            return enter_other();
+        }
+        guard
+    }
+
+    #[inline(always)]
+    fn enter_tag(tag: u16) -> Guard {
         with_record(|record| {
             let depth = record.depth.load(Relaxed);
             let Some(entry) = record.stack.get(depth as usize) else { return enter_deep(record, tag) };
@@ -80,6 +94,14 @@ fn uncover(record: &ThreadRecord, mut depth: u32) {
     record.apply(tag);
 }
 
+/// For an id whose index was given to another name: the id was kept beyond the region.
+#[cold]
+#[inline(never)]
+fn enter_other() -> Guard {
+    names::count_stale();
+    Guard::enter_tag(RegionId::OTHER.index() as u16 + 1)
+}
+
 #[cold]
 fn enter_deep(record: &ThreadRecord, tag: u16) -> Guard {
     let position = record.depth.load(Relaxed);
@@ -120,7 +142,7 @@ fn leave_out_of_order(record: &ThreadRecord, guard: &Guard) {
 ///
 /// A few loads. Without an installed ledger every region reads as `~untagged`.
 pub fn current() -> RegionId {
-    RegionId::from_tag(with_record(ThreadRecord::region_tag))
+    RegionId::from_tag(with_record(ThreadRecord::region_tag) & !ISOLATED_BIT)
 }
 
 /// Forgets every guard of this thread, leaked ones included, and puts `~untagged` in force.

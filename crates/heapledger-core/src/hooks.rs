@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 
+use crate::ids::Isolation;
 use crate::once::OnceRef;
 
 /// What became of a block that was to be charged to another region.
@@ -14,6 +15,8 @@ pub enum Outcome {
     Kept,
     /// Memory to note the owner was refused: it stays whose it was.
     Refused,
+    /// It lies in the arena of an isolated region, where no other region's block may lie.
+    Isolated,
     /// No ledger charged it.
     NotCharged,
 }
@@ -28,6 +31,17 @@ pub struct Hooks {
     /// * The block is live, came from the global allocator for this layout, and nobody else frees, resizes or adopts it
     ///   meanwhile.
     pub adopt: unsafe fn(*mut u8, Layout) -> Outcome,
+    /// Gets an arena for the region with this index.
+    pub isolate: fn(usize) -> Isolation,
+    /// Whether a block of the region with this index lives, or may live.
+    pub is_live: fn(usize) -> bool,
+    /// Has every thread of the process be past a barrier; `false` if that cannot be had.
+    pub barrier: fn() -> bool,
+    /// Names every tag that a thread of the allocator's is in, or will be in once it leaves a scope; `false` if some thread
+    /// cannot be asked.
+    pub each_tag_in_use: fn(&mut dyn FnMut(u16)) -> bool,
+    /// Forgets what was counted and which pages are named for indices that nobody can use any more.
+    pub forget: fn(&dyn Fn(usize) -> bool),
 }
 
 static HOOKS: OnceRef<Hooks> = OnceRef::new();
@@ -42,4 +56,10 @@ pub fn install(hooks: &'static Hooks) {
 
 pub(crate) fn hooks() -> Option<&'static Hooks> {
     HOOKS.get()
+}
+
+/// Never gives the index to another name; for a thread whose stack is about to be out of sight.
+#[doc(hidden)]
+pub fn keep(index: usize) {
+    crate::ids::keep(index);
 }

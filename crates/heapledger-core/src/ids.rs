@@ -1,15 +1,21 @@
 //! Which index belongs to which name, since when, and which indices stand for others.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize};
 
+use crate::hooks::hooks;
 use crate::names::{Name, RESERVED, ours};
 use crate::once::OnceRef;
 use crate::region::RegionId;
-use crate::thread::MAX_REGIONS;
+use crate::thread::{ISOLATED_BIT, MAX_REGIONS};
 
 static NAMES: [OnceRef<Name>; MAX_REGIONS] = [const { OnceRef::new() }; MAX_REGIONS];
-static GENERATIONS: [AtomicU32; MAX_REGIONS] = [const { AtomicU32::new(0) }; MAX_REGIONS];
+/// What entering needs to know of an index, in one word: its generation in the upper half, and in the lower what is or-ed
+/// into its tag. A power of two entries, so that no index needs a comparison.
+static ENTRIES: [AtomicU64; ENTRY_COUNT] = [const { AtomicU64::new(0) }; ENTRY_COUNT];
+const ENTRY_COUNT: usize = MAX_REGIONS.next_power_of_two();
+/// By index: 0 or the number of a variant of `Isolation`.
+static ISOLATION: [AtomicU8; MAX_REGIONS] = [const { AtomicU8::new(0) }; MAX_REGIONS];
 /// Index of the region that an index stands for, plus one; 0 for itself.
 static ALIASES: [AtomicU16; MAX_REGIONS] = [const { AtomicU16::new(0) }; MAX_REGIONS];
 /// Whether there is any alias.
@@ -18,6 +24,11 @@ static ALIASED: AtomicBool = AtomicBool::new(false);
 static SPARE: [AtomicBool; MAX_REGIONS] = [const { AtomicBool::new(false) }; MAX_REGIONS];
 static SPARES: AtomicUsize = AtomicUsize::new(0);
 static COUNT: AtomicUsize = AtomicUsize::new(RESERVED);
+/// Indices that are never given to another name: they stand for another region or are stood for, or a thread that the
+/// allocator does not know has been in them.
+static KEPT: [AtomicBool; MAX_REGIONS] = [const { AtomicBool::new(false) }; MAX_REGIONS];
+/// Indices that have lost their name and cannot be entered any more, and may still have blocks.
+static LEAVING: [AtomicBool; MAX_REGIONS] = [const { AtomicBool::new(false) }; MAX_REGIONS];
 
 /// One more than the highest region index that has been in use. Not every index below it is a region's:
 /// [`region_info`] tells.
@@ -43,6 +54,8 @@ pub struct RegionInfo {
     pub name: &'static str,
     /// Whether nothing names it any more. Its blocks stay charged to it.
     pub retired: bool,
+    /// Whether it has an arena of its own.
+    pub isolation: Isolation,
 }
 
 /// What the table knows of the region with this index; `None` for an index that no region has, or that stands for
@@ -52,8 +65,16 @@ pub fn region_info(index: usize) -> Option<RegionInfo> {
         return None;
     }
     let name = name(index)?;
-    let id = with_generation(index as u16);
-    Some(RegionInfo { id, name: name.text, retired: name.id() != Some(id) || name.retired() })
+    let now = with_generation(index as u16);
+    // A leaving index has the next generation already, so that nobody enters it; its blocks are of the one before.
+    let leaving = LEAVING[index].load(Acquire);
+    let id = if leaving { RegionId::new(index as u16, now.generation().wrapping_sub(1)) } else { now };
+    Some(RegionInfo {
+        id,
+        name: name.text,
+        retired: name.id() != Some(id) || name.retired(),
+        isolation: isolation(index),
+    })
 }
 
 /// The index of the region that blocks charged to `index` belong to: itself, unless
@@ -62,6 +83,12 @@ pub fn region_info(index: usize) -> Option<RegionInfo> {
 pub fn region_root(index: usize) -> usize {
     // Acquire: who sees that there are aliases sees those of before.
     if ALIASED.load(Acquire) { root(index) } else { index }
+}
+
+/// Whether [`region_root`] is anything but its argument for any index.
+#[inline]
+pub fn any_region_was_reassigned() -> bool {
+    ALIASED.load(Acquire)
 }
 
 #[inline(never)]
@@ -73,9 +100,66 @@ fn root(mut index: usize) -> usize {
     index
 }
 
+#[inline(always)]
+fn entry(index: u16) -> &'static AtomicU64 {
+    &ENTRIES[usize::from(index) % ENTRY_COUNT]
+}
+
 /// The id that an index has now.
 pub(crate) fn with_generation(index: u16) -> RegionId {
-    RegionId::new(index, GENERATIONS.get(usize::from(index)).map_or(0, |generation| generation.load(Relaxed)))
+    RegionId::new(index, (entry(index).load(Relaxed) >> 32) as u32)
+}
+
+/// What the guard stack holds while the region is in force; `None` if the index has been given to another name.
+#[inline(always)]
+pub(crate) fn tag_of(index: u16, generation: u32) -> Option<u16> {
+    // Relaxed: the word says all there is to know.
+    let entry = entry(index).load(Relaxed);
+    if (entry >> 32) as u32 == generation { Some((index + 1) | entry as u16) } else { None }
+}
+
+/// Whether a region has an arena of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// It was not asked for: blocks lie beside those of other regions.
+    Shared,
+    /// Blocks that are allocated in the region lie in an arena of its own.
+    Isolated,
+    /// It was asked for, and there are as many isolated regions as there may be; blocks lie beside others.
+    TooMany,
+    /// It was asked for, and jemalloc made no arena, or does not keep what it maps (`retain:false`); blocks lie beside
+    /// others.
+    NoArena,
+    /// It was asked for, and no ledger is installed.
+    NotInstalled,
+    /// It was asked for, and the program's allocator is `Ledger`, which isolates nothing: declare `IsolatingLedger`.
+    PlainLedger,
+}
+
+impl Isolation {
+    const ALL: [Isolation; 5] =
+        [Isolation::Shared, Isolation::Isolated, Isolation::TooMany, Isolation::NoArena, Isolation::NotInstalled];
+}
+
+/// Whether the region of an index has an arena of its own.
+pub(crate) fn isolation(index: usize) -> Isolation {
+    let number = ISOLATION.get(index).map_or(0, |number| number.load(Relaxed));
+    Isolation::ALL[usize::from(number) % Isolation::ALL.len()]
+}
+
+/// Asks the allocator for an arena of its own. What the region has already stays where it is, and threads that are in it
+/// go on as before until they next enter it.
+pub(crate) fn isolate(id: RegionId) {
+    if isolation(id.index()) == Isolation::Isolated || id.index() < RESERVED {
+        return;
+    }
+    let answer = hooks().map_or(Isolation::NotInstalled, |hooks| (hooks.isolate)(id.index()));
+    if answer == Isolation::Isolated {
+        entry(id.index() as u16).fetch_or(u64::from(ISOLATED_BIT), Release);
+    }
+    let number = Isolation::ALL.iter().position(|known| *known == answer).unwrap_or_default();
+    ISOLATION[id.index()].store(number as u8, Relaxed);
 }
 
 /// Whether `take` has a chance.
@@ -113,7 +197,60 @@ pub(crate) fn publish(id: RegionId, name: &'static Name) {
 
 /// Makes one index stand for another. Only under the turn of `reassign.rs`; `to` is no alias.
 pub(crate) fn alias(from: usize, to: usize) {
+    keep(from);
+    keep(to);
     // Release: the old name's new id was published before, so that who finds the alias finds that id.
     ALIASES[from].store(to as u16 + 1, Release);
     ALIASED.store(true, SeqCst);
+}
+
+/// Never gives the index to another name. A store: a signal handler may come here.
+pub(crate) fn keep(index: usize) {
+    if let Some(kept) = KEPT.get(index) {
+        // SeqCst: see `reuse.rs`.
+        kept.store(true, SeqCst);
+    }
+}
+
+pub(crate) fn is_kept(index: usize) -> bool {
+    KEPT.get(index).is_none_or(|kept| kept.load(SeqCst))
+}
+
+/// Whether it is worth a look whether the index can be used again.
+pub(crate) fn may_leave(index: usize) -> bool {
+    let Some(name) = NAMES.get(index).and_then(OnceRef::get) else { return false };
+    !is_kept(index) && (LEAVING[index].load(Relaxed) || name.retired())
+}
+
+/// Takes an index away from its name, if nothing names it any more: from then on it cannot be entered. `false` if it is in
+/// use, or is nobody's. Only under the turn of `reassign.rs`.
+pub(crate) fn detach(index: usize) -> bool {
+    let Some(name) = NAMES.get(index).and_then(OnceRef::get).filter(|_| index >= RESERVED) else { return false };
+    if LEAVING[index].load(Relaxed) {
+        return true;
+    }
+    let id = with_generation(index as u16);
+    if is_kept(index) || id.generation() == u32::MAX || !name.retired() || !name.give_up(id) {
+        return false;
+    }
+    LEAVING[index].store(true, Release);
+    entry(index as u16).store(u64::from(id.generation() + 1) << 32, SeqCst);
+    true
+}
+
+/// Makes an index that nobody can use any more one that can be taken.
+pub(crate) fn free(index: usize) {
+    NAMES[index].clear();
+    ISOLATION[index].store(0, Relaxed);
+    LEAVING[index].store(false, Release);
+    give(with_generation(index as u16));
+}
+
+/// The same index in a later generation; only for an index that was taken and not used yet.
+pub(crate) fn raise(id: RegionId, least: u32) -> RegionId {
+    if id.generation() >= least {
+        return id;
+    }
+    entry(id.index() as u16).store(u64::from(least) << 32, SeqCst);
+    with_generation(id.index() as u16)
 }

@@ -22,7 +22,7 @@
 //!
 //! # Files
 //! `thread.rs` the record that the allocator reads, `guard.rs` scopes, `future.rs` scopes across `await`,
-//! `names.rs` the table of names, `ids.rs` which index is whose, `reassign.rs` giving all blocks to another region,
+//! `names.rs` the table of names, `ids.rs` which index is whose, `reuse.rs` giving ids to new names, `reassign.rs` giving all blocks to another region,
 //! `adopt.rs` and `adoptable.rs` giving those of one value, `region.rs` the public kinds of region, `hooks.rs` what the
 //! allocator does for us, `once.rs` references that are set once.
 
@@ -38,13 +38,14 @@ mod names;
 mod once;
 mod reassign;
 mod region;
+mod reuse;
 #[doc(hidden)]
 pub mod thread;
 
 pub use adopt::{Adopt, AdoptError, Adopted, Adopter};
 pub use future::{InRegion, InRegionExt};
 pub use guard::{Guard, current, reset_thread};
-pub use ids::{RegionInfo, region_count, region_info, region_name, region_root};
+pub use ids::{Isolation, RegionInfo, any_region_was_reassigned, region_count, region_info, region_name, region_root};
 pub use name_error::{NAME_MAX_BYTES, NameError};
 pub use names::{FallenNames, fallen_names};
 pub use reassign::ReassignError;

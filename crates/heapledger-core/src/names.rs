@@ -4,12 +4,12 @@
 //! whoever loses it looks at the winner's name before it goes on. Which id a name has is `ids.rs`'s.
 
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
-use crate::ids;
 use crate::name_error::{NameError, validate};
 use crate::once::OnceRef;
 use crate::region::RegionId;
+use crate::{ids, reuse};
 
 /// How many different names a process can use in all; what comes beyond is treated as if the table of ids were full. Names
 /// are kept for good, and this bounds what they take.
@@ -31,6 +31,10 @@ pub(crate) struct Name {
     pinned: OnceRef<Pinned>,
     /// Set when the name has been given another id while it was in use, for good.
     moved: AtomicBool,
+    /// Whether its ids are to have arenas of their own, from when on somebody asked for it.
+    isolated: AtomicBool,
+    /// The least generation of its next id, so that a name never has the same one twice.
+    generation: AtomicU32,
 }
 
 /// An id of a name, for who hands out references to it.
@@ -81,6 +85,13 @@ const CHAINS: usize = 4096;
 static TABLE: [OnceRef<Name>; CHAINS] = [const { OnceRef::new() }; CHAINS];
 static NAMES: AtomicUsize = AtomicUsize::new(0);
 
+/// How often a name lost its last owner.
+static RETIRED: AtomicU64 = AtomicU64::new(0);
+/// What `find_ids` made of the two numbers when it searched last.
+static SEARCHED: AtomicU64 = AtomicU64::new(0);
+/// How often an id was missing.
+static TRIES: AtomicU64 = AtomicU64::new(0);
+
 static TO_PARENT: AtomicU64 = AtomicU64::new(0);
 static TO_OTHER: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
@@ -101,6 +112,11 @@ pub struct FallenNames {
 /// How many names got no region of their own; three loads.
 pub fn fallen_names() -> FallenNames {
     FallenNames { to_parent: TO_PARENT.load(Relaxed), to_other: TO_OTHER.load(Relaxed), refused: REFUSED.load(Relaxed) }
+}
+
+/// Counts an entry of a region that is gone, which `~other` is charged for.
+pub(crate) fn count_stale() {
+    TO_OTHER.fetch_add(1, Relaxed);
 }
 
 /// FNV-1a.
@@ -157,6 +173,8 @@ impl Name {
             current: AtomicU64::new(0),
             pinned: OnceRef::new(),
             moved: AtomicBool::new(false),
+            isolated: AtomicBool::new(false),
+            generation: AtomicU32::new(0),
         }
     }
 
@@ -175,7 +193,34 @@ impl Name {
     }
 
     pub(crate) fn release(&self) {
-        self.owners.fetch_sub(1, SeqCst);
+        if self.owners.fetch_sub(1, SeqCst) == 1 {
+            RETIRED.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Takes the id away if nothing names it; `false` if somebody does, or did at the last moment.
+    pub(crate) fn give_up(&self, id: RegionId) -> bool {
+        self.generation.fetch_max(id.generation() + 1, SeqCst);
+        // SeqCst, as in `acquire` and `id`: who counts itself after this finds no id, or is found here.
+        if self.current.compare_exchange(packed(id), 0, SeqCst, SeqCst).is_err() {
+            return false;
+        }
+        if self.owners.load(SeqCst) == 0 {
+            return true;
+        }
+        // It may have the id already: give it back, or, if the name has got another one meanwhile, let both be.
+        if self.current.compare_exchange(0, packed(id), SeqCst, SeqCst).is_err() {
+            ids::keep(id.index());
+        }
+        false
+    }
+
+    /// Asks for an arena of its own, for this id and those that come.
+    pub(crate) fn isolate(&self) {
+        self.isolated.store(true, Relaxed);
+        if let Some(id) = self.id() {
+            ids::isolate(id);
+        }
     }
 
     /// Whether nothing names it any more.
@@ -194,9 +239,12 @@ impl Name {
             if let Some(id) = self.id() {
                 // Whoever gave it may not have come to the next line yet.
                 ids::publish(id, self);
+                if self.isolated.load(Relaxed) {
+                    ids::isolate(id);
+                }
                 return Some(id);
             }
-            let id = ids::take()?;
+            let id = ids::raise(ids::take()?, self.generation.load(SeqCst));
             if self.current.compare_exchange(0, packed(id), SeqCst, SeqCst).is_err() {
                 ids::give(id);
             }
@@ -205,6 +253,9 @@ impl Name {
 
     /// Gives the name another id. Only under the turn of `reassign.rs`.
     pub(crate) fn set_id(&'static self, id: RegionId) {
+        if self.isolated.load(Relaxed) {
+            ids::isolate(id);
+        }
         self.current.store(packed(id), SeqCst);
         ids::publish(id, self);
         // SeqCst here and in `pin`: who pins the old id is seen here, or sees the new one there.
@@ -273,6 +324,16 @@ impl Claim {
     }
 }
 
+/// Looks for ids among those of retired regions, if another one has retired since the last time, and now and then because
+/// blocks may have gone.
+#[cold]
+fn find_ids() {
+    let now = RETIRED.load(Relaxed) + 1 + TRIES.fetch_add(1, Relaxed) / 64;
+    if SEARCHED.swap(now, Relaxed) != now {
+        reuse::reclaim();
+    }
+}
+
 /// Counts an owner of what is charged for `text`: its own region, else its nearest parent's, else `~other`.
 pub(crate) fn claim(text: &str) -> Claim {
     match try_claim(text) {
@@ -286,7 +347,10 @@ pub(crate) fn claim(text: &str) -> Claim {
 
 fn try_claim(text: &str) -> Result<Claim, NameError> {
     validate(text)?;
-    let known = search(text, hash(text)).is_ok();
+    let known = search(text, hash(text)).is_ok_and(|name| name.id().is_some());
+    if !known && !ids::may_take() {
+        find_ids();
+    }
     // A name that cannot have an id is not kept either.
     if (known || ids::may_take())
         && let Some(claim) = intern(text).and_then(Claim::of)

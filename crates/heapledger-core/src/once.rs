@@ -24,6 +24,11 @@ impl<T: Sync + 'static> OnceRef<T> {
         self.0.store(core::ptr::from_ref(value).cast_mut(), Release);
     }
 
+    /// Empties the cell; references that were handed out stay good.
+    pub(crate) fn clear(&self) {
+        self.0.store(null_mut(), Release);
+    }
+
     /// Puts `new` in the place of `old`; `false` if something else was there.
     pub(crate) fn replace(&self, old: Option<&'static T>, new: &'static T) -> bool {
         let old = old.map_or(null_mut(), |old| core::ptr::from_ref(old).cast_mut());

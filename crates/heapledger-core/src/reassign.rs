@@ -19,6 +19,8 @@ pub enum ReassignError {
     NotItsOwn,
     /// Source and target are the same region.
     Same,
+    /// The target is a region that is gone: its id was kept beyond it, and is another region's now.
+    Gone,
     /// There is no id left for what the name charges from now on.
     NoId,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for ReassignError {
                  acceptable name"
             }
             ReassignError::Same => "a region cannot be given to itself: name another one",
+            ReassignError::Gone => "the target is a region that is gone: name it again",
             ReassignError::NoId => "there is no id left for the region to go on with: drop regions, or use fewer",
         })
     }
@@ -44,11 +47,11 @@ impl std::error::Error for ReassignError {}
 /// The process in which somebody reassigns, or 0. In a forked child another process's turn is over.
 static TURN: AtomicU32 = AtomicU32::new(0);
 
-/// Held while a reassignment is under way, so that two that meet cannot make a circle.
-struct Turn;
+/// Held while ids change hands, so that two reassignments that meet cannot make a circle.
+pub(crate) struct Turn;
 
 impl Turn {
-    fn take() -> Turn {
+    pub(crate) fn take() -> Turn {
         let me = std::process::id();
         loop {
             let holder = TURN.load(Relaxed);
@@ -71,6 +74,7 @@ impl Drop for Turn {
 pub(crate) fn reassign(name: &'static Name, to: RegionId) -> Result<(), ReassignError> {
     let turn = Turn::take();
     let from = name.id().filter(|id| id.index() >= RESERVED).ok_or(ReassignError::NotItsOwn)?;
+    ids::tag_of(to.index() as u16, to.generation()).ok_or(ReassignError::Gone)?;
     let to = ids::region_root(to.index());
     if to == from.index() {
         return Err(ReassignError::Same);

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::guard::Guard;
-use crate::ids;
+use crate::ids::{self, Isolation};
 use crate::name_error::{NameError, validate};
 use crate::names::{Claim, Name, Pinned, RESERVED, UNTAGGED, claim};
 use crate::once::OnceRef;
@@ -36,12 +36,6 @@ impl RegionId {
         ids::with_generation(tag - 1)
     }
 
-    /// The tag that pages of this region carry: 0 is a page that nobody used yet.
-    #[inline(always)]
-    const fn tag(self) -> u16 {
-        self.index + 1
-    }
-
     /// The index of the region's counters, below [`MAX_REGIONS`](crate::MAX_REGIONS).
     pub const fn index(self) -> usize {
         self.index as usize
@@ -58,10 +52,15 @@ impl RegionId {
         ids::region_name(self.index()).unwrap_or(UNTAGGED.text)
     }
 
+    /// Whether the region has an arena of its own, and if it was asked for and has not, why.
+    pub fn isolation(self) -> Isolation {
+        if is_installed() { ids::isolation(self.index()) } else { Isolation::NotInstalled }
+    }
+
     /// Puts the region in force on this thread until the guard is dropped. Costs a few stores; allocates nothing.
     #[inline]
     pub fn enter(self) -> Guard {
-        Guard::enter(self.tag())
+        Guard::enter(self.index, self.generation)
     }
 
     /// Runs `f` in the region, and leaves it also when `f` panics.
@@ -90,12 +89,37 @@ impl RegionId {
 pub struct Region {
     name: &'static str,
     id: OnceRef<Pinned>,
+    isolated: bool,
 }
 
 impl Region {
     /// Declares the region; it gets its id at its first use.
     pub const fn new(name: &'static str) -> Region {
-        Region { name, id: OnceRef::new() }
+        Region { name, id: OnceRef::new(), isolated: false }
+    }
+
+    /// As [`new`](Region::new), with an arena of jemalloc for this region alone.
+    ///
+    /// What is allocated in the region lies on pages that hold nothing else, so a few blocks that live on pin no page of
+    /// other regions, and pages that it no longer uses go back at once (the arena has decay times of 0). For long-lived
+    /// small blocks that would otherwise be scattered over pages of passing ones.
+    ///
+    /// The program's allocator must be `heapledger::IsolatingLedger`; with `heapledger::Ledger` it works as an ordinary
+    /// region. The price is this region's own: getting the arena at its first use (some 100 KiB of jemalloc's metadata and a few
+    /// system calls), slower allocations and frees, because its blocks pass by the caches of threads, and memory in its
+    /// slabs that no other region can use. Others pay a load and a test per allocation. Blocks that the region had before, that it adopts, or that
+    /// are allocated on a thread that entered it before it was isolated lie where others do. At most 256 regions are
+    /// isolated; a further one works as an ordinary region, and [`isolation`](RegionId::isolation) says so. Its blocks
+    /// cannot be adopted by other regions.
+    ///
+    /// ```
+    /// static SESSIONS: heapledger_core::Region = heapledger_core::Region::isolated("sessions");
+    /// let session = SESSIONS.scope(|| vec![0_u8; 100]);
+    /// println!("{:?}", SESSIONS.isolation());
+    /// # drop(session);
+    /// ```
+    pub const fn isolated(name: &'static str) -> Region {
+        Region { name, id: OnceRef::new(), isolated: true }
     }
 
     #[cold]
@@ -109,6 +133,9 @@ impl Region {
             // Counted as an owner for ever, so that it never retires.
             None => claim(self.name).name,
         };
+        if self.isolated && name.text == self.name {
+            name.isolate();
+        }
         let pinned = name.pin();
         self.id.set(pinned);
         &pinned.id
@@ -193,6 +220,15 @@ impl OwnedRegion {
         let asked = name.as_ref();
         let Claim { name, id } = if is_installed() { claim(asked) } else { Claim::untagged() };
         OwnedRegion { name, id, own: id.index() >= RESERVED && name.text == asked }
+    }
+
+    /// As [`new`](OwnedRegion::new), with an arena of its own: see [`Region::isolated`].
+    pub fn isolated(name: impl AsRef<str>) -> OwnedRegion {
+        let region = Self::new(name);
+        if region.own {
+            region.name.isolate();
+        }
+        region
     }
 
     /// As [`new`](OwnedRegion::new), but an unacceptable name is an error, with or without an installed ledger.

@@ -21,6 +21,11 @@ pub const TAG_NEVER: u16 = 0x7fff;
 /// Or-ed with twice a size class this is what the word of a mixed page with a row of that class looks like (its low 16
 /// bits), while the thread is registered; otherwise the record holds a value that no word has.
 pub const MIXED_BIT: u16 = 0x8000;
+/// Or-ed into the tag of an isolated region on the guard stack, and so into the record's: no page carries it, so each
+/// operation of the thread takes the slow path, and an allocator that isolates can see it before it allocates.
+pub const ISOLATED_BIT: u16 = 0x2000;
+const _: () = assert!(MAX_REGIONS < ISOLATED_BIT as usize - 1 && TAG_NEVER & ISOLATED_BIT != 0);
+
 /// In place of [`MIXED_BIT`] while the thread is not registered. With bit 15 clear it is no mixed page's, and with the
 /// others set no tag's, whatever bit 14 says of the page.
 pub const MIXED_NEVER: u16 = 0x7f00;
@@ -115,7 +120,7 @@ impl ThreadRecord {
         }
     }
 
-    /// The tag of the region in force, whether or not the thread is registered.
+    /// The tag of the region in force, whether or not the thread is registered; with [`ISOLATED_BIT`] if it is isolated.
     #[inline]
     pub fn region_tag(&self) -> u16 {
         match self.depth.load(Relaxed) as usize {
@@ -128,9 +133,47 @@ impl ThreadRecord {
     /// Puts the region with `tag` in force. Two stores: the allocator reads nothing else.
     #[inline(always)]
     pub(crate) fn apply(&self, tag: u16) {
+        let now = tag | self.gate.load(Relaxed);
+        // Isolated, or the thread is not registered.
+        if now & ISOLATED_BIT != 0 {
+            return self.apply_any(tag);
+        }
         let counters = self.base.load(Relaxed).wrapping_add(tag as usize * COUNTER_STRIDE_BYTES);
         self.counters.store(counters, Relaxed);
-        self.tag.store(tag | self.gate.load(Relaxed), Relaxed);
+        self.tag.store(now, Relaxed);
+    }
+
+    /// As `apply`, for tags of every kind.
+    #[cold]
+    #[inline(never)]
+    fn apply_any(&self, tag: u16) {
+        let gate = self.gate.load(Relaxed);
+        let plain = tag & !ISOLATED_BIT;
+        if gate != 0 {
+            // Nobody finds this thread's stack, so the id must never be another region's.
+            crate::ids::keep(usize::from(plain) - 1);
+        }
+        let counters = self.base.load(Relaxed).wrapping_add(plain as usize * COUNTER_STRIDE_BYTES);
+        self.counters.store(counters, Relaxed);
+        self.tag.store(tag | gate, Relaxed);
+    }
+
+    /// Names every tag on the guard stack, and the one in force; `false` if deeper guards keep some to themselves. May be
+    /// called by another thread, which has had a barrier run on this one.
+    pub fn each_tag(&self, each: &mut dyn FnMut(u16)) -> bool {
+        // Relaxed: the barrier makes what matters visible, and what comes later finds the id gone.
+        let depth = self.depth.load(Relaxed) as usize;
+        for entry in self.stack.iter().take(depth) {
+            match entry.load(Relaxed) {
+                TOMBSTONE => {}
+                tag => each(tag & !ISOLATED_BIT),
+            }
+        }
+        let tag = self.tag.load(Relaxed);
+        if tag != TAG_NEVER {
+            each(tag & !ISOLATED_BIT);
+        }
+        depth <= STACK_ENTRIES
     }
 
     /// Gives the thread counters of its own. Called by the allocator, on the thread itself.

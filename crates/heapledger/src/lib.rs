@@ -153,10 +153,10 @@ mod warnings;
 pub use control::{Change, Configured, Left, Purge, configure, purge};
 pub use error::Error;
 pub use forecast::CheckForecast;
-pub use heapledger_alloc::Ledger;
+pub use heapledger_alloc::{IsolatingLedger, Ledger};
 pub use heapledger_core::{
-    Adopt, AdoptError, Adopted, Adopter, Guard, InRegion, InRegionExt, NameError, OwnedRegion, ReassignError, Region,
-    RegionId, current, is_installed, reset_thread,
+    Adopt, AdoptError, Adopted, Adopter, Guard, InRegion, InRegionExt, Isolation, NameError, OwnedRegion,
+    ReassignError, Region, RegionId, current, is_installed, reset_thread,
 };
 #[cfg(feature = "serde")]
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]

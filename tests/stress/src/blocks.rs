@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr::NonNull;
 
-use heapledger_core::RegionId;
+use heapledger_core::{AdoptError, RegionId};
 
 use crate::LEDGER;
 use crate::failure::fail;
@@ -165,8 +165,14 @@ impl Block {
         self.check_mark();
         // SAFETY: the block is live with this layout, and this value is its only owner.
         let adopted = unsafe { to.adopt_raw(self.at.as_ptr(), self.request().layout()) };
-        if let Err(error) = adopted {
-            fail(format_args!("{self:?} was not adopted: {error}"));
+        match adopted {
+            Ok(()) => {}
+            // What lies in an isolated region's arena stays there.
+            Err(AdoptError::Isolated) if heapledger_alloc::page_word(self.address()).is_isolated() => {
+                self.mark();
+                return self;
+            }
+            Err(error) => fail(format_args!("{self:?} was not adopted: {error}")),
         }
         let block = Block { region: to.index() as u16, ..self };
         block.mark();

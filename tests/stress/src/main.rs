@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use args::{Args, Mode, USAGE};
 
 #[global_allocator]
-static LEDGER: heapledger_alloc::Ledger = heapledger_alloc::Ledger::new();
+static LEDGER: heapledger_alloc::IsolatingLedger = heapledger_alloc::IsolatingLedger::new();
 
 /// One arena, so that threads meet on the same pages; `_RJEM_MALLOC_CONF` comes after it and may say otherwise.
 const OWN_MALLOC_CONF: &core::ffi::CStr = c"narenas:1";

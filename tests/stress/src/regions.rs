@@ -9,6 +9,8 @@ use crate::random::Random;
 const REGIONS: usize = 320;
 /// Most operations happen in these, so that they meet on the same pages.
 const HOT: usize = 6;
+/// A hot one and one that is not have arenas of their own.
+const ISOLATED: [usize; 2] = [HOT - 1, HOT + 1];
 /// Indices of the ledger's own regions come first.
 const FIRST: usize = 3;
 
@@ -22,7 +24,10 @@ impl Regions {
     /// Names them.
     pub fn new() -> Regions {
         let names: Vec<String> = (0..REGIONS).map(|number| format!("stress/{number}")).collect();
-        let owned: Vec<OwnedRegion> = names.iter().map(OwnedRegion::new).collect();
+        let name = |(number, name)| {
+            if ISOLATED.contains(&number) { OwnedRegion::isolated(name) } else { OwnedRegion::new(name) }
+        };
+        let owned: Vec<OwnedRegion> = names.iter().enumerate().map(name).collect();
         for (number, region) in owned.iter().enumerate() {
             if region.index() != FIRST + number {
                 fail(format_args!("region {number} has index {}", region.index()));

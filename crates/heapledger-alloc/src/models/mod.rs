@@ -19,6 +19,8 @@ mod loom_neighbours;
 #[cfg(loom)]
 mod loom_own;
 #[cfg(loom)]
+mod loom_reuse;
+#[cfg(loom)]
 mod page;
 
 #[cfg(not(loom))]

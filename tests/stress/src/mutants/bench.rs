@@ -92,6 +92,8 @@ impl Bench {
         match check {
             Check::Properties => self.test("heapledger-alloc", &["--lib", "models::"], false),
             Check::Owners => self.test("heapledger-alloc", &["--test", "last_owners"], false),
+            Check::Isolated => self.test("heapledger-alloc", &["--test", "isolated"], false),
+            Check::Reuse => self.test("heapledger-alloc", &["--test", "reuse"], false),
             Check::Guards => self.test("heapledger-core", &["--test", "guards_follow_a_model"], false),
             Check::Loom(filter) => self.test("heapledger-alloc", &["--lib", filter], true),
             Check::Random => self.stress(&["random --ops 6000000 --points 60"], true),

@@ -12,6 +12,10 @@ pub enum Check {
     Loom(&'static str),
     /// Last owners of the pages of freed blocks, on the real allocator.
     Owners,
+    /// Isolated regions, on the real allocator.
+    Isolated,
+    /// Ids that are used again, on the real allocator.
+    Reuse,
     /// Guards against a model.
     Guards,
     /// The stress in random mode.
@@ -47,7 +51,7 @@ pub struct Mutant {
     pub caught_by: &'static [Check],
 }
 
-use Check::{Crowd, Directed, DirectedAtSpeed, Guards, Loom, Owners, Properties, Random, Reader};
+use Check::{Crowd, Directed, DirectedAtSpeed, Guards, Isolated, Loom, Owners, Properties, Random, Reader, Reuse};
 
 /// The file that most of them break.
 pub const PROTOCOL: &str = "heapledger-alloc/src/protocol.rs";
@@ -339,6 +343,69 @@ pub const MUTANTS: &[Mutant] = &[
         from: "    let tag = owner(block as usize, shape);\n    if let",
         to: "    let tag = with_record(ThreadRecord::region_tag);\n    if let",
         caught_by: &[Random],
+    },
+    Mutant {
+        name: "blocks of an isolated region are freed into the thread's cache",
+        file: "heapledger-alloc/src/isolated.rs",
+        from: "let flags = jemalloc::MALLOCX_TCACHE_NONE | align_flag(size, layout.align());",
+        to: "let flags = align_flag(size, layout.align());",
+        caught_by: &[Isolated],
+    },
+    Mutant {
+        name: "a block of a thread in teardown marks its page as an isolated region's",
+        file: "heapledger-alloc/src/isolated.rs",
+        from: "code == 0 && arena_of(tag) == Some(arena)",
+        to: "code == 0 || arena_of(tag) == Some(arena)",
+        caught_by: &[Random],
+    },
+    Mutant {
+        name: "an adopted block is counted for the new region only",
+        file: "heapledger-alloc/src/slow.rs",
+        from: "        count(counts, before, shape, layout.size(), FREED);\n        Outcome::Moved",
+        to: "        Outcome::Moved",
+        caught_by: &[Random],
+    },
+    Mutant {
+        name: "an id is used again although a thread is in it",
+        file: "heapledger-core/src/thread.rs",
+        from: "tag => each(tag & !ISOLATED_BIT),",
+        to: "_ => {}",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "an id is used again although a block lives",
+        file: "heapledger-alloc/src/counters.rs",
+        from: "is_flow(pair) && flow.live() != 0",
+        to: "is_flow(pair) && flow.live() != 0 && false",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "pages go on naming a region that is gone",
+        file: PROTOCOL,
+        from: "if seen == wanted || swap(word, seen, wanted) {\n            return;",
+        to: "if seen == wanted || true {\n            return;",
+        caught_by: &[Loom("loom_reuse"), Reuse],
+    },
+    Mutant {
+        name: "a copy of an id enters the region that has the index now",
+        file: "heapledger-core/src/ids.rs",
+        from: "if (entry >> 32) as u32 == generation {",
+        to: "if (entry >> 32) as u32 == generation || true {",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "totals of the earlier region are the new one's",
+        file: "heapledger-alloc/src/counters.rs",
+        from: "if is_flow(pair) { flow.freed } else { 0 }",
+        to: "if is_flow(pair) { 0 } else { flow.freed * 0 }",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "who enters does not look a second time (in the models)",
+        file: "heapledger-alloc/src/models/loom_reuse.rs",
+        from: "        if self.generation.load(Relaxed) == 0 {\n            return true;",
+        to: "        if self.generation.load(Relaxed) == 0 || true {\n            return true;",
+        caught_by: &[Loom("loom_reuse")],
     },
     Mutant {
         name: "sums read allocated before freed",

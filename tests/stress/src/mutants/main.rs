@@ -14,10 +14,12 @@ use bench::Bench;
 use catalogue::{Check, MUTANTS, Mutant};
 
 /// What must pass on the copy without a mistake.
-const ALL: [Check; 9] = [
+const ALL: [Check; 11] = [
     Check::Properties,
     Check::Loom(""),
     Check::Owners,
+    Check::Isolated,
+    Check::Reuse,
     Check::Guards,
     Check::Random,
     Check::Directed,
