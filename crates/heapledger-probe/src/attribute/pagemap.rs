@@ -28,6 +28,9 @@
 mod decode;
 mod encode;
 mod hooks;
+mod mixed;
+
+pub(in crate::attribute) use hooks::Counts;
 
 pub use decode::Pieces;
 pub use encode::{MapFault, MapWriter};

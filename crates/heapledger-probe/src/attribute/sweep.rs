@@ -3,7 +3,7 @@
 use super::ahead::Ahead;
 use super::alike::Alike;
 use super::full::Full;
-use super::pagemap::MapWriter;
+use super::pagemap::{Counts, MapWriter};
 use super::runs::Runs;
 use super::slots::Tags;
 use super::tally::Tally;
@@ -83,6 +83,7 @@ pub struct Sheet<'a> {
     pub(super) alike: Alike,
     pub(super) full: [Full; CLASSES],
     pub(super) map: Option<MapWriter<'a>>,
+    pub(super) counts: [Counts; 2],
 }
 
 impl<'a> Sheet<'a> {
@@ -94,7 +95,18 @@ impl<'a> Sheet<'a> {
         totals: &'a mut Totals,
     ) -> Self {
         let (tally, tags, alike) = (Tally::new(), Tags::new(), Alike::default());
-        Self { regions, classes, arenas, totals, tally, tags, alike, full: [const { Full::new() }; CLASSES], map: None }
+        Self {
+            regions,
+            classes,
+            arenas,
+            totals,
+            tally,
+            tags,
+            alike,
+            full: [const { Full::new() }; CLASSES],
+            map: None,
+            counts: [const { Counts::new() }; 2],
+        }
     }
 
     /// Adds up the addresses `window.0..window.1`, which follow those of the call before.

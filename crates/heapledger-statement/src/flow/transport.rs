@@ -121,13 +121,19 @@ pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, times:
         }
     }
     // Who stays.
-    for source in &mut before.0 {
-        for target in after.0.iter_mut().filter(|target| target.bytes > 0) {
-            if source.bytes > 0 && source.place.stays_as(target.place) {
+    let count = after.0.len();
+    for (at, source) in before.0.iter_mut().enumerate() {
+        // PERF: what did not change stands at the same place in both.
+        for target in (at..at + count).map(|at| at % count.max(1)) {
+            let Some(target) = after.0.get_mut(target) else { break };
+            if source.bytes > 0 && target.bytes > 0 && source.place.stays_as(target.place) {
                 let stays = source.bytes.min(target.bytes);
                 source.bytes -= stays;
                 target.bytes -= stays;
                 cells.exactly(source.place.as_source(), target.place.as_target(), target.forced, stays * times);
+            }
+            if source.bytes == 0 {
+                break;
             }
         }
     }

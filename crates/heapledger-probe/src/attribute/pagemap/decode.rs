@@ -1,5 +1,6 @@
 //! Reading a map, from low to high addresses.
 
+use super::mixed::{self, Seen};
 use super::{
     CONTEXTS, Context, DEFINE, FREE, Holder, LARGE, MIXED, OFFSET_STEP, Owner, PAGE, Piece, REPEAT, SAME, SKIP,
     SMALLEST_PAGE_BYTES, SWITCH, Share, UNIT, kind,
@@ -22,7 +23,12 @@ pub struct Pieces<'a> {
     block: Option<Block>,
     /// Whether shares of slabs are left out.
     lazily: bool,
+    /// Records of mixed slabs that came already.
+    seen: Seen<'a>,
 }
+
+/// Marks the numbers of mixed slabs.
+const SEEN: u64 = 1 << 62;
 
 #[derive(Copy, Clone, Debug, Default)]
 struct Unit {
@@ -95,6 +101,7 @@ impl<'a> Pieces<'a> {
             last_large: (0, 0),
             block: None,
             lazily: false,
+            seen: Seen::default(),
         }
     }
 
@@ -108,7 +115,10 @@ impl<'a> Pieces<'a> {
     /// The shares of a piece that is alike others.
     pub fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
         shares.clear();
-        if let Some(unit) = Unit::of_number(alike, self.classes) {
+        if alike & (1 << 63 | SEEN) == SEEN {
+            let record = self.seen.record(alike & !SEEN);
+            let _ = mixed::shares(record, self.classes, |share| shares.push(share));
+        } else if let Some(unit) = Unit::of_number(alike, self.classes) {
             unit.shares(self.classes, |share| shares.push(share));
         }
     }
@@ -218,31 +228,17 @@ impl<'a> Pieces<'a> {
     }
 
     fn mixed(&mut self, piece: &mut Piece) -> Option<()> {
-        let class = usize::from(self.byte()?);
-        let bytes = *self.classes.slab_bytes.get(class)? as usize;
-        let slot_bytes = u64::from(*self.classes.slot_bytes.get(class)?);
+        let (record, rest) = self.rest.split_at_checked(mixed::bytes_of(self.rest)?)?;
+        self.rest = rest;
+        let slab_bytes = *self.classes.slab_bytes.get(usize::from(*record.first()?))?;
         piece.start = self.at;
-        piece.end = self.at + bytes;
+        piece.end = self.at + slab_bytes as usize;
         self.at = piece.end;
-        piece.alike = 0;
         piece.shares.clear();
-        let mut keeper = Owner::Nobody;
-        let mut left = bytes as u64;
-        let allocated = self.number()?;
-        for place in 0..allocated {
-            let owner = Owner::of_code(self.number()?);
-            let bytes = self.number()?.checked_mul(slot_bytes)?;
-            keeper = if place == 0 { owner } else { Owner::Several };
-            piece.shares.push(Share { holder: Holder::Block { owner, huge: false }, bytes });
-            left = left.checked_sub(bytes)?;
+        piece.alike = if self.lazily { self.seen.place_of(record).map_or(0, |place| SEEN | place) } else { 0 };
+        if piece.alike == 0 {
+            mixed::shares(record, self.classes, |share| piece.add(share.holder, share.bytes))?;
         }
-        for _ in 0..self.number()? {
-            let last = Owner::of_code(self.number()?);
-            let bytes = self.number()?.checked_mul(slot_bytes)?;
-            piece.shares.push(Share { holder: Holder::Slot { last, keeper }, bytes });
-            left = left.checked_sub(bytes)?;
-        }
-        piece.add(Holder::Slot { last: Owner::Nobody, keeper }, left);
         Some(())
     }
 
@@ -304,26 +300,16 @@ impl<'a> Pieces<'a> {
 
     #[inline]
     fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*byte)
+        mixed::byte(&mut self.rest)
     }
 
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for place in (0..u64::BITS).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 127) << place;
-            if byte < 128 {
-                return Some(number);
-            }
-        }
-        None
+        mixed::number(&mut self.rest)
     }
 }
 
 impl Piece {
-    fn add(&mut self, holder: Holder, bytes: u64) {
+    pub(super) fn add(&mut self, holder: Holder, bytes: u64) {
         match self.shares.iter_mut().find(|share| share.holder == holder) {
             Some(share) => share.bytes += bytes,
             None if bytes > 0 => self.shares.push(Share { holder, bytes }),

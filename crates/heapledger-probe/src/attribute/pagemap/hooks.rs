@@ -43,9 +43,12 @@ impl<'a> Sheet<'a> {
         let Some(map) = &mut self.map else { return };
         let tags = self.tags.all();
         let is_free = |slot: usize| bitmap[slot / 64 % bitmap.len()] >> (slot % 64) & 1 != 0;
-        let (mut allocated, mut free) = (Counts::new(), Counts::new());
+        // PERF: kept from slab to slab, for clearing all of it takes longer than counting.
+        let [allocated, free] = &mut self.counts;
+        allocated.clear();
+        free.clear();
         for (slot, tag) in tags.iter().enumerate() {
-            let counts = if is_free(slot) { &mut free } else { &mut allocated };
+            let counts = if is_free(slot) { &mut *free } else { &mut *allocated };
             counts.add(Owner::of(region_of(*tag)), 1);
         }
         if let Some(kind) = uniform {
@@ -175,7 +178,8 @@ impl MapWriter<'_> {
 }
 
 /// How much each of a few owners has.
-struct Counts {
+#[derive(Debug)]
+pub(in crate::attribute) struct Counts {
     of: [(Owner, u64); OWNERS],
     len: usize,
     /// The one that was added to last.
@@ -183,8 +187,12 @@ struct Counts {
 }
 
 impl Counts {
-    fn new() -> Self {
+    pub(in crate::attribute) const fn new() -> Self {
         Self { of: [(Owner::Nobody, 0); OWNERS], len: 0, at: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
     }
 
     #[inline]
