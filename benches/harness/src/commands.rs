@@ -113,7 +113,7 @@ pub fn golden(arguments: &Golden) -> Result<bool, String> {
         return Ok(true);
     };
     let workloads: Vec<Info> = instructions::counted().into_iter().filter(|info| info.id != "phase").collect();
-    let choice = Choice { engines: vec!["ledger".to_owned()], ..Choice::default() };
+    let choice = Choice { engines: vec!["ledger".to_owned()], built: arguments.built.clone(), ..Choice::default() };
     let engines = built(&choice, &workloads)?;
     let interrupted = watch_for_interrupt()?;
     let mut record = Record::begin("instructions", 1, &engines, used(&workloads));

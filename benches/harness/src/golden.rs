@@ -12,7 +12,7 @@ use crate::rows::INSTRUCTIONS_OVER_PLAIN;
 
 /// A count may grow by this part of itself before it fails.
 const GROWTH: f64 = 0.02;
-/// What callgrind itself scatters: hash seeds and addresses move a few instructions of a pair.
+/// What two runs of one program differ by, and a little: the order in which threads start moves a few instructions.
 const SCATTER_INSTRUCTIONS: f64 = 0.5;
 /// One page of code: the linker aligns what it lays out.
 const SCATTER_TEXT_BYTES: f64 = 4_096.0;

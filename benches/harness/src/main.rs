@@ -147,6 +147,9 @@ struct Golden {
     /// Accepts the counts of this build: writes them into the file.
     #[arg(long)]
     accept: bool,
+    /// Builds nothing and runs the programs in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    built: Option<PathBuf>,
 }
 
 #[derive(Args)]
