@@ -9,7 +9,6 @@
 
 mod ahead;
 mod alike;
-mod checks;
 mod full;
 pub mod pagemap;
 mod pins;
@@ -24,7 +23,6 @@ mod world;
 /// How many small size classes jemalloc has with 4 KiB pages.
 pub const CLASSES: usize = 36;
 
-pub use checks::{Check, Facts, Failed, LiveBlocks};
 pub use pins::Pins;
 #[cfg(target_os = "linux")]
 pub(crate) use slab::SLAB_PAGES_MAX;

@@ -1,11 +1,14 @@
 //! A walk that is wrong on purpose: each time a check fails, and says which.
 
+mod checks;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod worlds;
 
+use checks::{Check, Facts, LiveBlocks, check};
+
 use heapledger_probe::attribute::{
-    ArenaSums, CLASSES, Check, ClassPages, Extent, ExtentState, Facts, Heap, KernelPages, LiveBlocks, Moved, Outside,
-    Owners, PageKind, PageOwner, Run, Unattributed, Walk,
+    ArenaSums, CLASSES, ClassPages, Extent, ExtentState, Heap, KernelPages, Moved, Outside, Owners, PageKind,
+    PageOwner, Run, Unattributed, Walk,
 };
 use heapledger_probe::read::{Backend, Residency};
 use worlds::{Added, PAGE, Random, Synthetic, add};
@@ -128,7 +131,7 @@ fn facts(world: &Synthetic) -> Facts {
 
 fn failed(world: &Synthetic, extents: &[Extent], runs: &[Run]) -> Vec<Check> {
     let added = add(world, extents, runs, &mut Random(2));
-    walk(world, &added, runs).check(&facts(world)).into_iter().map(|failed| failed.check).collect()
+    check(&walk(world, &added, runs), &facts(world)).into_iter().map(|failed| failed.check).collect()
 }
 
 /// Worlds, and a choice among the extents of each that `fits`.
@@ -269,7 +272,7 @@ fn tags_that_are_shifted_leave_a_region_with_more_live_blocks_than_pages() {
             continue;
         }
         count += 1;
-        let failed = walk(&world, &wrong, &runs).check(&facts(&world));
+        let failed = check(&walk(&world, &wrong, &runs), &facts(&world));
         // What a region lost, nobody may have got: that is no region, and its blocks count as cached.
         let lost = |check: &Check| matches!(check, Check::Region(_));
         let to_a_region = failed.iter().any(|failed| lost(&failed.check));

@@ -7,7 +7,7 @@ mod support;
 use heapledger_alloc::Ledger;
 use heapledger_core::Region;
 use heapledger_probe::Walker;
-use heapledger_probe::attribute::Check;
+use support::checks::{Check, check as check_walk};
 use support::heap;
 
 #[global_allocator]
@@ -20,7 +20,7 @@ const FILE_PAGES_BYTES: u64 = 16 * 4096;
 
 fn check(walker: &mut Walker, in_child: bool, blocks: u64) {
     let taken = support::take(walker);
-    let mut found = taken.walk.check(&support::facts(&taken, [taken.after.rss_anon_bytes.ok(), None, None]));
+    let mut found = check_walk(&taken.walk, &support::facts(&taken, [taken.after.rss_anon_bytes.ok(), None, None]));
     // What threads cached that the child does not have stays allocated there for ever, and nobody counts it.
     found.retain(|failed| !(in_child && failed.check == Check::Cached && failed.walked_bytes > failed.counted_bytes));
     assert!(found.is_empty(), "{found:?}");

@@ -4,8 +4,13 @@
 use heapledger_alloc::{PageWord, RegionTotals, page_word, read_totals, table_ranges};
 use heapledger_core::region_count;
 use heapledger_probe::Walker;
-use heapledger_probe::attribute::{CLASSES, Facts, Heap, LiveBlocks, Owners, PageOwner, Place, Starts, Walk};
+use heapledger_probe::attribute::{CLASSES, Heap, Owners, PageOwner, Place, Starts, Walk};
 use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, Roots, Status};
+
+#[path = "../checks/mod.rs"]
+pub mod checks;
+
+use checks::{Facts, LiveBlocks};
 
 /// The owner map of this process.
 #[derive(Debug)]
@@ -86,7 +91,7 @@ pub fn exact(resident: Residency) -> u64 {
 
 /// All lines of a walk together.
 pub fn lines(walk: &Walk) -> Residency {
-    walk.lines()
+    checks::lines(walk)
 }
 
 /// What must hold of a statement of a quiet process: the lines sum to what was scanned, that to what the kernel counts,
@@ -105,7 +110,7 @@ pub fn assert_sums(taken: &Taken) {
 }
 
 fn assert_facts(taken: &Taken, rss_bytes: [Option<u64>; 3]) {
-    let failed = taken.walk.check(&facts(taken, rss_bytes));
+    let failed = checks::check(&taken.walk, &facts(taken, rss_bytes));
     assert!(failed.is_empty(), "{failed:?}\n{}", describe(taken));
 }
 
