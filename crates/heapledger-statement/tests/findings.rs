@@ -99,7 +99,7 @@ fn slabs_that_few_blocks_keep_are_told_and_full_ones_are_not() {
     let finding = few.findings().into_iter().find(|finding| finding.id == FindingId::SlabsPinned);
     let finding = finding.expect("a 64th is few");
     assert_eq!(finding.region.as_deref(), Some("tokenizer"));
-    assert_eq!(finding.remedy, "heapledger::Region::isolated(\"tokenizer\")");
+    assert!(finding.remedy.starts_with("heapledger::Region::isolated(\"tokenizer\")"));
     assert!(finding.gain.admits(63 * MIB));
     assert!(!ids(&statement(pinned(40))).contains(&FindingId::SlabsPinned), "most slots are in use");
 }

@@ -181,7 +181,7 @@ fn subject_pinned() {
     let before = heapledger::purge().expect("jemalloc purges").after;
     let finding = found(&before, FindingId::SlabsPinned);
     assert_eq!(finding.region.as_deref(), Some("B"));
-    assert_eq!(finding.remedy, "heapledger::Region::isolated(\"B\")");
+    assert!(finding.remedy.starts_with("heapledger::Region::isolated(\"B\")"));
     // 63 of 64 slots of 16,384 slabs, but for slabs that other blocks of the test share.
     assert!(finding.gain.admits((63 * MIB) as i64), "{finding}");
     let fragmentation = before.fragmentation().expect("pages are told");

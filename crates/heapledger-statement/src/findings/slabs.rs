@@ -36,7 +36,7 @@ fn pinned(statement: &Statement, found: &mut Vec<Finding>) {
         let name = escaped(&pin.region);
         let says = format!("{slots} blocks of {name} keep {slabs} slabs with {} MiB of free slots", free.mib());
         let proof = vec![(LineId::FreeSlots, statement.figure(LineId::FreeSlots))];
-        let remedy = format!("heapledger::Region::isolated({:?})", pin.region);
+        let remedy = format!("heapledger::Region::isolated({:?}), under heapledger::IsolatingLedger", pin.region);
         let finding = Finding::new(FindingId::SlabsPinned, says, proof, remedy).of_region(pin.region.clone());
         found.push(finding.gaining(low - MEASURED_WITHIN, high + MEASURED_WITHIN));
     }

@@ -75,8 +75,8 @@ pub static FINDINGS: [FindingRow; 12] = [
         key: "slabs_pinned",
         when: "Few blocks of one region (less than half of the slots) keep slabs in which nobody else has any, with 16 MiB and a twentieth of RSS of free slots at least.",
         doc: "A slab goes back when its last block goes. Blocks that live long, scattered among blocks that went, keep slabs of mostly free slots. In an arena of their own they lie side by side.",
-        remedy: "heapledger::Region::isolated(\"...\") in place of Region::new(\"...\")",
-        price: "allocations and frees of that region take the slow path, and its blocks are in no thread cache",
+        remedy: "heapledger::Region::isolated(\"...\") in place of Region::new(\"...\"), under heapledger::IsolatingLedger",
+        price: "allocations and frees of that region take the slow path, and its blocks are in no thread cache; a load and a test for each allocation of others",
         check: "the part of the region on the line of free slots, after the same work with the region isolated",
     },
     FindingRow {

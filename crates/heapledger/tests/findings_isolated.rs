@@ -1,0 +1,65 @@
+//! The remedy against pinned slabs, applied literally: under a ledger that isolates, in a process of its own.
+#![cfg(target_os = "linux")]
+
+use heapledger::{Finding, FindingId, LineId, Region, Statement};
+
+#[global_allocator]
+static LEDGER: heapledger::IsolatingLedger = heapledger::IsolatingLedger::new();
+
+static A: Region = Region::new("A");
+static B: Region = Region::new("B");
+/// Does the same work as B.
+static ISOLATED: Region = Region::isolated("isolated");
+
+const BLOCKS: usize = 1 << 20;
+
+type Blocks = Vec<Box<[u8; 64]>>;
+
+/// Every 64th block of 64 bytes is of `few`, which makes one in each slab of a page. A's go.
+fn scatter(few: &Region) -> Blocks {
+    let (mut of_a, mut of_few) = (Blocks::with_capacity(BLOCKS), Blocks::with_capacity(BLOCKS / 64));
+    for block in 0..BLOCKS {
+        match block % 64 {
+            0 => of_few.push(few.scope(|| Box::new([1_u8; 64]))),
+            _ => of_a.push(A.scope(|| Box::new([1_u8; 64]))),
+        }
+    }
+    drop(of_a);
+    of_few
+}
+
+fn purged() -> Statement {
+    heapledger::purge().expect("jemalloc purges").after
+}
+
+fn find(statement: &Statement) -> Option<Finding> {
+    statement.findings().into_iter().find(|finding| finding.id == FindingId::SlabsPinned)
+}
+
+fn gained(before: &Statement, after: &Statement) -> i64 {
+    (before.figure(LineId::Rss) - after.figure(LineId::Rss)).as_exact().expect("the kernel counts")
+}
+
+#[test]
+fn an_isolated_region_pins_nothing_of_others() {
+    // Tables of the ledger and of jemalloc that this work needs are there before it is measured.
+    drop(scatter(&B));
+    let of_b = scatter(&B);
+    let before = purged();
+    let finding = find(&before).unwrap_or_else(|| panic!("it is told\n{before}"));
+    println!("{finding}");
+    assert!(finding.remedy.starts_with("heapledger::Region::isolated(\"B\")"));
+    drop(of_b);
+    // The control: the same once more gains nothing.
+    let of_b = scatter(&B);
+    let again = purged();
+    assert!(gained(&before, &again) < finding.gain.low().expect("it is known"), "{again}");
+    drop(of_b);
+
+    let isolated = scatter(&ISOLATED);
+    let after = purged();
+    let bytes = gained(&before, &after);
+    assert!(finding.gain.admits(bytes), "{bytes} bytes were gained of {}\n{after}", finding.gain);
+    assert_eq!(find(&after), None);
+    drop(isolated);
+}
