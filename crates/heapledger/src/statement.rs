@@ -25,10 +25,11 @@ static WARMED: AtomicU32 = AtomicU32::new(0);
 /// of jemalloc's records off.
 ///
 /// # Cost
-/// About 0.5 ms and 1.5 ms for each resident GiB of large blocks, 5 ms of small ones; the statement states its own. The
-/// first one in a process costs twice that, for it reads everything twice: once so that what it touches itself is
-/// resident. Its buffers, about 2 MiB, are kept for the next and have a line. The kernel's lock of the address space is
-/// held for at most 64 MiB at a time, so that other threads can map and fault meanwhile.
+/// About 0.5 ms and 1.5 ms for each resident GiB of large blocks, 6 ms of small ones, 10 ms where several regions meet on
+/// every page; the statement states its own, and `examples/statement_cost.rs` shows it by shape. The first one in a
+/// process costs twice that, for it reads everything twice: once so that what it touches itself is resident. Its
+/// buffers, about 2 MiB, are kept for the next and have a line. The kernel's lock of the address space is held for at
+/// most 64 MiB at a time, so that other threads can map and fault meanwhile.
 ///
 /// What it allocates is charged to `~ledger`; between its first and its last reading it allocates nothing. One statement
 /// is taken at a time: another thread waits for its turn. It may be called from inside a region, from a thread-local
