@@ -6,6 +6,7 @@
 
 mod convert;
 mod diff;
+mod flow;
 mod full;
 mod report;
 
@@ -14,9 +15,10 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Depth, Diff, Statement, Summary};
+use crate::{Depth, Diff, PageFlow, Statement, Summary};
 
 pub use diff::{BetweenReport, DiffReport, KIND_DIFFERENCE, MomentReport, RegionChangeReport};
+pub use flow::{FlowCellReport, FlowReport, FlowRowReport, KIND_FLOW};
 
 pub use report::{
     ArenaReport, CheckReport, ClassReport, ClockReport, FigureReport, FullReport, LineReport, NoteReport, PartReport,
@@ -78,7 +80,7 @@ impl fmt::Display for JsonError {
                 write!(out, "schema {found} is not schema {SCHEMA}: read it with the version that wrote it")
             }
             Self::Kind { found } if found.is_empty() => {
-                write!(out, "it is no {KIND_DIFFERENCE}: read it as a statement or a summary")
+                write!(out, "it is a statement or a summary: read it as that")
             }
             Self::Kind { found } => write!(out, "it is a {found}: read it as that"),
             Self::Depth { found } => write!(
@@ -225,5 +227,36 @@ impl Diff {
     /// [`JsonError`] if the report is of a version that this one cannot read.
     pub fn from_report(report: DiffReport) -> Result<Self, JsonError> {
         diff::from_report(report)
+    }
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl PageFlow {
+    /// The flow as one line of JSON, without a line break at its end.
+    pub fn to_json(&self) -> String {
+        line_of_json(Depth::Full, &self.to_report())
+    }
+
+    /// The object that [`PageFlow::to_json`] writes, to write in another format or to pick from.
+    pub fn to_report(&self) -> FlowReport {
+        flow::to_report(self)
+    }
+
+    /// The flow that a JSON object was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if it is no such object, or one of a version that this one cannot read.
+    pub fn from_json(json: &str) -> Result<Self, JsonError> {
+        Self::from_report(read(json, KIND_FLOW, None)?)
+    }
+
+    /// The flow that a report was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] if the report is of a version that this one cannot read.
+    pub fn from_report(report: FlowReport) -> Result<Self, JsonError> {
+        flow::from_report(report)
     }
 }
