@@ -5,17 +5,21 @@ use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use crate::names::Hold;
 use crate::region::RegionId;
 
 /// Runs the future's polls, and its drop, in a region; made by [`InRegionExt::in_region`].
 ///
 /// The region is in force only while the future is being polled or dropped, on whatever thread that happens, and is
-/// left when a poll panics. Tasks that the future spawns start untagged.
+/// left when a poll panics. Tasks that the future spawns start untagged. The region does not retire before the future is
+/// dropped.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct InRegion<F> {
     region: RegionId,
     future: ManuallyDrop<F>,
+    /// The region does not retire while the future lives.
+    _hold: Hold,
 }
 
 impl<F: Future> Future for InRegion<F> {
@@ -50,7 +54,7 @@ pub trait InRegionExt: Future + Sized {
     /// # drop(task);
     /// ```
     fn in_region(self, region: &RegionId) -> InRegion<Self> {
-        InRegion { region: *region, future: ManuallyDrop::new(self) }
+        InRegion { region: *region, future: ManuallyDrop::new(self), _hold: Hold::of(*region) }
     }
 }
 

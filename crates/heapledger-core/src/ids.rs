@@ -36,7 +36,7 @@ pub fn region_count() -> usize {
     COUNT.load(Acquire)
 }
 
-fn name(index: usize) -> Option<&'static Name> {
+pub(crate) fn name(index: usize) -> Option<&'static Name> {
     ours(index).or_else(|| NAMES.get(index)?.get())
 }
 

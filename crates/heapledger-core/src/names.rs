@@ -19,6 +19,7 @@ const NAMES_MAX: usize = 1 << 16;
 pub(crate) const RESERVED: usize = 3;
 
 /// A name, and the id that is charged for it now.
+#[derive(Debug)]
 pub(crate) struct Name {
     pub(crate) text: &'static str,
     hash: u32,
@@ -38,6 +39,7 @@ pub(crate) struct Name {
 }
 
 /// An id of a name, for who hands out references to it.
+#[derive(Debug)]
 pub(crate) struct Pinned {
     pub(crate) id: RegionId,
     pub(crate) name: &'static Name,
@@ -292,6 +294,28 @@ impl Name {
                 return fresh;
             }
             fresh.moved.store(true, SeqCst);
+        }
+    }
+}
+
+/// Counts as an owner of a region's name while it lives; of nothing, if the region is gone.
+#[derive(Debug)]
+pub(crate) struct Hold(Option<&'static Name>);
+
+impl Hold {
+    pub(crate) fn of(id: RegionId) -> Hold {
+        let Some(name) = ids::name(id.index()).filter(|name| name.id() == Some(id)) else { return Hold(None) };
+        name.acquire();
+        // Once more, as an owner: it may have lost the id before.
+        let hold = Hold(Some(name));
+        if name.id() == Some(id) { hold } else { Hold(None) }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(name) = self.0 {
+            name.release();
         }
     }
 }

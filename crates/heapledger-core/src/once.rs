@@ -5,6 +5,7 @@ use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 
 /// Null until set; afterwards a reference that lives as long as the process.
+#[derive(Debug)]
 pub(crate) struct OnceRef<T: 'static>(AtomicPtr<T>);
 
 impl<T: Sync + 'static> OnceRef<T> {

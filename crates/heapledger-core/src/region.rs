@@ -197,7 +197,8 @@ impl fmt::Debug for Region {
 /// A region named at run time: a tenant, a request, an index.
 ///
 /// Counted by reference: when the last clone is dropped and no `static` names it, the region *retires*. Its live blocks
-/// stay charged to it, and naming it again revives it.
+/// stay charged to it, and naming it again revives it. Once no block of it lives and no thread is in it, its id may be
+/// given to another name; a copy of the [`RegionId`] that is entered after that charges `~other`.
 ///
 /// ```
 /// let tenant = heapledger_core::OwnedRegion::try_new(format!("tenant/{}", 7))?;

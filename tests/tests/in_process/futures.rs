@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
-use heapledger_core::{InRegionExt, OwnedRegion, Region, RegionId, current};
+use heapledger_core::{InRegionExt, OwnedRegion, Region, RegionId, current, region_info};
 use heapledger_tests::blocks::Block;
 use heapledger_tests::books::Balance;
 
@@ -134,6 +134,19 @@ fn futures_that_take_turns_on_one_thread_do_not_mix_their_regions() {
     drop((blocks, second));
     assert_eq!(Balance::of(*one), Balance::passed(5, 100, 112));
     assert_eq!(Balance::of(*two), Balance::passed(5, 100, 112));
+}
+
+#[test]
+fn a_region_does_not_retire_before_its_futures_are_gone() {
+    let retired = |id: RegionId| region_info(id.index()).expect("it was named").retired;
+    let region = OwnedRegion::new("futures/held");
+    let id = *region;
+    let mut future = Box::pin(noting(1, false).0.in_region(&region));
+    drop(region);
+    assert!(!retired(id));
+    assert!(poll_once(&mut future).is_pending());
+    drop(future);
+    assert!(retired(id));
 }
 
 #[test]
