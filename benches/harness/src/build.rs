@@ -48,10 +48,12 @@ pub fn build(engine: &'static Engine, needed: &[Class], built: Option<&Path>) ->
     let name = format!("bench-{}", engine.id);
     let large = has(true).then(|| match built {
         Some(folder) => found(folder, &kept_name(&name)),
-        None => binary(engine.folder, &name, Class::LargeProgram, None).and_then(|program| kept(&program)),
+        None => {
+            binary(engine.folder, &name, engine.feature, Class::LargeProgram, None).and_then(|program| kept(&program))
+        }
     });
     let small = if has(false) || large.is_none() {
-        binary(engine.folder, &name, Class::Pattern, built)
+        binary(engine.folder, &name, engine.feature, Class::Pattern, built)
     } else {
         Err("its short workloads were not built".to_owned())
     };
@@ -76,7 +78,13 @@ pub fn build(engine: &'static Engine, needed: &[Class], built: Option<&Path>) ->
 
 /// Builds one program of the folder `folder` under `benches/engines`, or finds it in the folder `built`: one cargo call, so
 /// that the features which another engine asks of jemalloc do not reach it.
-pub fn binary(folder: &str, binary: &str, class: Class, built: Option<&Path>) -> Result<PathBuf, String> {
+pub fn binary(
+    folder: &str,
+    binary: &str,
+    feature: Option<&str>,
+    class: Class,
+    built: Option<&Path>,
+) -> Result<PathBuf, String> {
     if let Some(built) = built {
         return found(built, binary);
     }
@@ -96,6 +104,9 @@ pub fn binary(folder: &str, binary: &str, class: Class, built: Option<&Path>) ->
         // jemalloc is compiled once for both builds.
         command.args(["--features", "programs"]);
         command.args(["--config", "profile.release.lto=\"off\"", "--config", "profile.release.codegen-units=16"]);
+    }
+    if let Some(feature) = feature {
+        command.args(["--features", feature]);
     }
     let output = command.output().map_err(|error| format!("cannot start cargo to build it: {error}"))?;
     if !output.status.success() {

@@ -96,7 +96,8 @@ pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
 /// Times readings of the ledger in growing processes, prints the table, writes the record.
 pub fn scale(arguments: &Scale) -> Result<bool, String> {
     let shapes = scale::chosen(&arguments.only)?;
-    let program = build::binary("heapledger", "bench-heapledger-scale", Class::Pattern, arguments.built.as_deref())?;
+    let program =
+        build::binary("heapledger", "bench-heapledger-scale", None, Class::Pattern, arguments.built.as_deref())?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
     let mut record = Record::begin("scale", rounds, &[], shapes);

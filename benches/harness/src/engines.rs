@@ -18,6 +18,8 @@ pub struct Engine {
     pub environment: &'static [(&'static str, &'static str)],
     /// What it counts, which decides with whom it is compared.
     pub counts: Counts,
+    /// The feature of the package that this engine alone needs.
+    pub feature: Option<&'static str>,
     /// How many times fewer iterations it runs, because each of its allocations takes so much longer.
     pub fewer: u64,
 }
@@ -55,7 +57,10 @@ pub const ENGINES: &[Engine] = &[
     alone(PLAIN, "plain jemalloc", Counts::Nothing),
     ledger("heapledger-untagged", "heapledger, no region ever entered"),
     ledger("heapledger-tagged", "heapledger, regions entered as the workload says"),
-    ledger("heapledger-sampler", "heapledger-tagged with a thread that reads quick() every second"),
+    Engine {
+        feature: Some("sampler"),
+        ..ledger("heapledger-sampler", "heapledger-tagged with a sampler that takes a summary every second")
+    },
     alone("glibc", "the C library's malloc", Counts::Nothing),
     alone("mimalloc", "mimalloc", Counts::Nothing),
     Engine {
@@ -74,7 +79,7 @@ pub const LEDGER: &[&str] = &[PLAIN, "heapledger-untagged", "heapledger-tagged"]
 
 /// An engine in a package of its own.
 const fn alone(id: &'static str, about: &'static str, counts: Counts) -> Engine {
-    Engine { id, about, folder: id, environment: &[], counts, fewer: 1 }
+    Engine { id, about, folder: id, environment: &[], counts, feature: None, fewer: 1 }
 }
 
 /// An engine of the ledger's package.

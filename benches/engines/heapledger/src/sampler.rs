@@ -1,4 +1,4 @@
-//! Benchmark engine `heapledger-sampler`: as `heapledger-tagged`, with a thread that reads `quick()` every second, as a
+//! Benchmark engine `heapledger-sampler`: as `heapledger-tagged`, with a `Sampler` that takes a summary every second, as a
 //! service does that publishes its figures.
 #![forbid(unsafe_code)]
 
@@ -7,26 +7,33 @@ mod tagging;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use heapledger::SamplerOptions;
+
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
 
 const EVERY: Duration = Duration::from_secs(1);
+/// Summaries that are kept.
+const HISTORY: usize = 60;
 
 fn main() -> ExitCode {
-    // The first reading is taken at once, so that even a short run has one beside it.
-    let reader = std::thread::Builder::new().name("sampler".into()).spawn(|| {
-        loop {
-            std::hint::black_box(heapledger::quick().is_ok());
-            std::thread::sleep(EVERY);
+    let sampler = match SamplerOptions::every(EVERY).keep(HISTORY).start() {
+        Ok(sampler) => sampler,
+        Err(error) => {
+            eprintln!("the sampler did not start: {error}");
+            return ExitCode::from(2);
         }
-    });
-    if let Err(error) = reader {
-        eprintln!("the thread of the sampler did not start: {error}");
-        return ExitCode::from(2);
-    }
-    workloads::main(workloads::Engine {
+    };
+    let code = workloads::main(workloads::Engine {
         id: "heapledger-sampler",
         tagger: tagging::Tagged,
         describe: workloads::jemalloc::describe,
-    })
+    });
+    match sampler.stop() {
+        Ok(_) => code,
+        Err(error) => {
+            eprintln!("the sampler did not stop: {error}");
+            ExitCode::from(2)
+        }
+    }
 }
