@@ -1,6 +1,6 @@
 //! Where bytes went between two marks, as figures that can be checked.
 
-use heapledger::{Figure, Held, Mark, PageFlow, RegionName, Went, Why};
+use heapledger::{Figure, Held, Mark, PageFlow, RegionName, Verdicts, Went, Why};
 
 use super::check::Measured;
 use super::scene::{Scene, SceneError};
@@ -38,6 +38,15 @@ impl Flows {
     /// Bytes that `from` had and `by` uses now, without their having left memory.
     pub fn reused(&self, from: &str, by: &str) -> Figure {
         self.figure(|flow| flow.reused(from, by))
+    }
+
+    /// The verdicts of the second mark, with what others use of what each region freed.
+    pub fn verdicts(&self, mark: &Mark) -> Verdicts {
+        let verdicts = mark.statement().verdicts();
+        match &self.0 {
+            Ok(flow) => verdicts.with_flow(flow),
+            Err(_) => verdicts,
+        }
     }
 
     /// Notes whether every row sums to what it began with.

@@ -1,7 +1,7 @@
 //! What a scenario's program has at hand: statements, checks, and what else there is to tell.
 
 use heapledger::lines::Role;
-use heapledger::{Figure, LineId, Mark, Statement};
+use heapledger::{Figure, FindingId, LineId, Mark, Statement, Verdict, Verdicts};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -166,6 +166,38 @@ impl Scene {
     /// The measured figure must not be more.
     pub fn at_most(&mut self, what: &str, most: usize, measured: impl Into<Measured>, reason: &str) {
         self.report.checks.push(Check::within(what, (None, Some(bytes(most))), measured, reason));
+    }
+
+    /// A finding must be told of a region, or of the process, and of nobody else.
+    pub fn finds(&mut self, statement: &Statement, earlier: &[&Statement], id: FindingId, whose: Option<&str>) {
+        let found = statement.findings_since(earlier);
+        let regions: Vec<Option<&str>> =
+            found.iter().filter(|finding| finding.id == id).map(|finding| finding.region.as_deref()).collect();
+        let key = id.row().key;
+        let right = regions.iter().filter(|region| **region == whose).count();
+        let wrong = regions.len() - right;
+        let of = whose.map_or(String::new(), |region| format!(" of {region}"));
+        self.exactly(&format!("count of findings {key}{of}"), 1, Measured::Exact(bytes(right)), id.row().when);
+        self.exactly(
+            &format!("count of findings {key} of others"),
+            0,
+            Measured::Exact(bytes(wrong)),
+            "nobody else gives cause",
+        );
+    }
+
+    /// What a verdict says of a region must be the truth within a tolerance.
+    pub fn judged(
+        &mut self,
+        verdicts: &Verdicts,
+        region: &str,
+        verdict: Verdict,
+        truth: usize,
+        tolerance: Tolerance,
+        reason: &str,
+    ) {
+        let figure = verdicts.region(region).map_or(Figure::Exact(0), |judged| judged.of(verdict));
+        self.about(&format!("{region}, {}", verdict.key()), truth, tolerance, figure, reason);
     }
 
     /// Tells what the machine decided.

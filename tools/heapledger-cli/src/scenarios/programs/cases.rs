@@ -1,9 +1,9 @@
 //! r2 to r4: freed memory that was returned, that waits, and that marks in between tell better.
 
-use heapledger::{LineId, Region, Went, When};
+use heapledger::{LineId, Region, Verdict, Went, When};
 
 use super::reuse;
-use crate::scenarios::check::Measured;
+use crate::scenarios::check::{Measured, NONE};
 use crate::scenarios::flows::Flows;
 use crate::scenarios::scene::{KIB, MIB, Report, Row, Scene, SceneError, bytes_of_pages, part, resident};
 use crate::scenarios::{Run, Scenario};
@@ -65,6 +65,11 @@ fn waiting() -> Result<Report, SceneError> {
     scene.exactly("W's bytes dirty", BLOCKS * BYTES, flow.of_used("W", &Went::Dirty), "no time has passed");
     let dirty = part(freed.statement(), LineId::Dirty, "W");
     scene.exactly("dirty that was W's", touched, dirty, "the pages that its blocks lay on");
+    let verdicts = flow.verdicts(&freed);
+    scene.judged(&verdicts, "W", Verdict::Waiting, touched, NONE, "background threads look after it");
+    for verdict in [Verdict::Live, Verdict::Held, Verdict::Reused] {
+        scene.judged(&verdicts, "W", verdict, 0, NONE, "all of it waits");
+    }
     let forecast = freed.statement().forecast();
     let windows = forecast.parts().iter().map(|part| match part.when {
         When::Never => None,

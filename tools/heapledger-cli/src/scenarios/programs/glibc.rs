@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use heapledger::{LineId, Statement};
+use heapledger::{FindingId, LineId, Statement};
 use heapledger_scenery::{CBlock, trim};
 
 use crate::scenarios::check::Tolerance;
@@ -85,6 +85,9 @@ fn run() -> Result<Report, SceneError> {
         rise(&main, &freed, LineId::GlibcHeap),
         "its heap shrinks only from its end",
     );
+    if cfg!(target_env = "gnu") {
+        scene.finds(&freed, &[], FindingId::GlibcMemory, None);
+    }
     if trim() {
         let trimmed = scene.take("trimmed")?;
         scene.at_most(

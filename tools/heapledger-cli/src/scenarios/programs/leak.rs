@@ -1,6 +1,6 @@
 //! leak: a request loop that keeps something of each request.
 
-use heapledger::{Figure, LineId, Region, Stages};
+use heapledger::{Figure, FindingId, LineId, Region, Stages, Statement};
 
 use crate::scenarios::scene::{KIB, MIB, Report, Row, Scene, SceneError, requested};
 use crate::scenarios::{Run, Scenario};
@@ -53,7 +53,13 @@ fn run() -> Result<Report, SceneError> {
         );
         scene.exactly(&format!("growth of buffers to {name}"), 0, grown("buffers"), "each request frees what it had");
     }
-    if let Some(last) = stages.last() {
+    if let Some((last, earlier)) = stages.history().split_last() {
+        let earlier: Vec<&Statement> = earlier.iter().map(|stage| &stage.statement).collect();
+        scene.finds(&last.statement, &earlier, FindingId::LeakSuspect, Some("audit_log"));
+        let grown =
+            last.statement.findings_since(&earlier).into_iter().find(|finding| finding.id == FindingId::LeakSuspect);
+        let per_mark = grown.map_or(Figure::Exact(0), |finding| finding.gain);
+        scene.exactly("growth per mark, by the finding", REQUESTS * KEPT_BYTES, per_mark, "1 KiB a request");
         let all = requested(&last.statement, "audit_log");
         scene.exactly("audit_log requested at the end", MARKS * REQUESTS * KEPT_BYTES, all, "1 KiB of every request");
         scene.note(last.line.clone());

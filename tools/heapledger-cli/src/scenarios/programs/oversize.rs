@@ -1,6 +1,6 @@
 //! i: blocks of 8 MiB and more have an arena of their own.
 
-use heapledger::{Figure, LineId, Region};
+use heapledger::{Figure, FindingId, LineId, Region};
 
 use super::sizes::LARGE_PAD;
 use crate::scenarios::scene::{
@@ -79,6 +79,7 @@ fn on() -> Result<Report, SceneError> {
         part(&freed, LineId::Dirty, "A"),
         "the pages that the blocks lay on wait for the decay time",
     );
+    scene.finds(&freed, &[], FindingId::OversizeArena, None);
     scene.about(
         "change of RSS without books by the frees",
         0,

@@ -1,6 +1,6 @@
 //! c1 and c2: slabs that few small blocks keep.
 
-use heapledger::{LineId, Region};
+use heapledger::{FindingId, LineId, Region};
 use heapledger_scenery::flush_thread_cache;
 
 use super::sizes::{cached_blocks, slab_bytes};
@@ -43,6 +43,9 @@ pub const C2: Scenario = Scenario {
     at_once: false,
     peak_bytes: 256 * MIB as u64,
 };
+
+/// What less keeps is no finding.
+const FOUND_AT_LEAST: usize = 16 * MIB;
 
 /// One filling of a cache, half of what it may hold.
 const SINCE: &str = "free slots that went into the main thread's cache since it was emptied";
@@ -92,10 +95,10 @@ fn run<const BYTES: usize>(count: usize, block: &mut dyn FnMut() -> Box<[u8; BYT
     scene.exactly("A in use, when freed", 0, resident(&freed, "A"), "all its blocks are freed");
     scene.within(
         "pinned by B, before the thread's cache is emptied",
-        pinned - cached,
+        pinned - cached - cached / 2,
         pinned,
         pinned_by(&freed, "B"),
-        "the cache may hold blocks of A in slabs with a block of B",
+        "the cache may hold blocks of A in slabs with a block of B; half as many were free and are the main thread's",
     );
 
     flush_thread_cache();
@@ -115,6 +118,9 @@ fn run<const BYTES: usize>(count: usize, block: &mut dyn FnMut() -> Box<[u8; BYT
         part(&flushed, LineId::Dirty, "A"),
         &format!("slabs without a block of B: {} of {slab} B", empty / slab),
     );
+    if pinned >= FOUND_AT_LEAST {
+        scene.finds(&flushed, &[], FindingId::SlabsPinned, Some("B"));
+    }
     scene.note(format!(
         "RSS changed by {} B between A's first and last block freed; {} pages of {PAGE} B hold a block of B",
         rise(&loaded, &flushed, LineId::Rss).as_exact().unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! a1 to a5: large blocks are freed, and others of 1 MiB follow. Where do these lie?
 
-use heapledger::{Figure, LineId, Mark, Region, Went};
+use heapledger::{Figure, FindingId, LineId, Mark, Region, Verdict, Went};
 
 use super::sizes::LARGE_PAD;
-use crate::scenarios::check::Tolerance;
+use crate::scenarios::check::{NONE, Tolerance};
 use crate::scenarios::flows::{Flows, region};
 use crate::scenarios::scene::{
     KIB, MIB, PAGE, Report, Row, STATEMENT, Scene, SceneError, bytes_of_pages, part, resident, rise_without_books,
@@ -157,6 +157,15 @@ fn run(case: &Case) -> Result<Report, SceneError> {
         why: "pads of A's blocks: at the mark between they are pages that A used last, before it no block's bytes",
     };
     contains(&mut scene, &over_all.reused("A", "B"), &to_full.reused("A", "B"), pads);
+    let verdicts = to_full.verdicts(&full);
+    for verdict in [Verdict::Reused, Verdict::Held, Verdict::Waiting] {
+        if matches!(case.freed, Freed::Returned) {
+            scene.judged(&verdicts, "A", verdict, 0, NONE, "it was returned, and nothing of it is left");
+        }
+    }
+    if matches!((&case.freed, &case.reuse), (Freed::Dirty, Reuse::None)) {
+        scene.finds(full.statement(), &[], FindingId::OversizeArena, None);
+    }
     drop(b);
     Ok(scene.finish())
 }

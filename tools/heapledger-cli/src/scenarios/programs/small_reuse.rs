@@ -1,10 +1,10 @@
 //! b and r1: small blocks are freed; what can use their pages, and what cannot.
 
-use heapledger::{LineId, Region, Went};
+use heapledger::{LineId, Region, Verdict, Went};
 use heapledger_scenery::flush_thread_cache;
 
 use super::sizes::{LARGE_PAD, cached_blocks, slab_bytes};
-use crate::scenarios::check::Tolerance;
+use crate::scenarios::check::{NONE, Tolerance};
 use crate::scenarios::flows::Flows;
 use crate::scenarios::scene::{
     KIB, MIB, Report, Row, STATEMENT, Scene, SceneError, bytes_of_pages, part, resident, rise_without_books,
@@ -132,6 +132,12 @@ fn small_after_small() -> Result<Report, SceneError> {
         flow.reused("W", "K"),
         "jemalloc takes dirty slabs before new ones, and nothing was returned",
     );
+    let verdicts = flow.verdicts(&full);
+    let cached = Tolerance { at_most: EDGES.at_most + (cached_blocks(SMALL) * SMALL) as i64, why: EDGES.why };
+    scene.judged(&verdicts, "W", Verdict::Reused, SMALL * K_BLOCKS, cached, "K lives on it");
+    let left = SMALL * (SMALL_BLOCKS - K_BLOCKS);
+    scene.judged(&verdicts, "W", Verdict::Held, left, cached, "the rest is dirty, and nothing decays");
+    scene.judged(&verdicts, "W", Verdict::Waiting, 0, NONE, "nothing decays");
     scene.about(
         "rise of RSS without books by K",
         size_of_val(&*k),
