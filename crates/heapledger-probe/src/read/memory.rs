@@ -126,6 +126,12 @@ mod tests {
     }
 
     #[test]
+    fn a_program_without_a_symbol_links_and_finds_nothing() {
+        let address = weak_symbol!("heapledger_has_no_such_symbol");
+        assert_eq!(address, 0);
+    }
+
+    #[test]
     fn the_symbol_of_the_linked_jemalloc_is_found() {
         let symbol = emap_symbol();
         assert!(symbol.is_multiple_of(8));
