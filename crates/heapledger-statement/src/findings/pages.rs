@@ -57,7 +57,8 @@ fn huge_pages(statement: &Statement, found: &mut Vec<Finding>) {
     if statement.is_much(low) {
         let says = format!("{} MiB that were given back are resident all the same", retained.mib());
         let id = FindingId::HugePagesKeepRetained;
-        let finding = Finding::new(id, says, vec![(LineId::RetainedResident, retained)], id.row().remedy);
+        let mut finding = Finding::new(id, says, vec![(LineId::RetainedResident, retained)], id.row().remedy);
+        finding.gain_on = LineId::RetainedResident;
         found.push(finding.gaining(low - MEASURED_WITHIN, high + MEASURED_WITHIN));
     }
 }
