@@ -36,13 +36,11 @@ pub struct Guard {
 impl Guard {
     #[inline]
     pub(crate) fn enter(index: u16, generation: u32) -> Guard {
-        let Some(tag) = ids::tag_of(index, generation) else { return enter_other() };
-        let guard = Guard::enter_tag(tag);
-        // Once more, now that the stack says where we are: see `reuse.rs`.
+        let guard = Guard::enter_tag(index + 1);
+        // Now that the stack says where we are: see `reuse.rs`.
         compiler_fence(SeqCst);
-        if ids::tag_of(index, generation).is_none() {
-            drop(guard);
-            return enter_other();
+        if !ids::is_plain(index, generation) {
+            enter_special(index, generation);
         }
         guard
     }
@@ -94,12 +92,21 @@ fn uncover(record: &ThreadRecord, mut depth: u32) {
     record.apply(tag);
 }
 
-/// For an id whose index was given to another name: the id was kept beyond the region.
+/// Corrects the entry on top of the stack: the region has an arena of its own, or its index was given to another name,
+/// because the id was kept beyond the region.
 #[cold]
 #[inline(never)]
-fn enter_other() -> Guard {
-    names::count_stale();
-    Guard::enter_tag(RegionId::OTHER.index() as u16 + 1)
+fn enter_special(index: u16, generation: u32) {
+    let tag = ids::tag_of(index, generation).unwrap_or_else(|| {
+        names::count_stale();
+        RegionId::OTHER.index() as u16 + 1
+    });
+    with_record(|record| {
+        let top = record.depth.load(Relaxed) as usize - 1;
+        record.stack.get(top).unwrap_or(&record.deep_tag).store(tag, Relaxed);
+        compiler_fence(SeqCst);
+        record.apply(tag);
+    });
 }
 
 #[cold]

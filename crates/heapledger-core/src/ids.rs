@@ -1,7 +1,7 @@
 //! Which index belongs to which name, since when, and which indices stand for others.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicUsize};
 
 use crate::hooks::hooks;
 use crate::names::{Name, RESERVED, ours};
@@ -10,10 +10,12 @@ use crate::region::RegionId;
 use crate::thread::{ISOLATED_BIT, MAX_REGIONS};
 
 static NAMES: [OnceRef<Name>; MAX_REGIONS] = [const { OnceRef::new() }; MAX_REGIONS];
-/// What entering needs to know of an index, in one word: its generation in the upper half, and in the lower what is or-ed
-/// into its tag. A power of two entries, so that no index needs a comparison.
-static ENTRIES: [AtomicU64; ENTRY_COUNT] = [const { AtomicU64::new(0) }; ENTRY_COUNT];
+/// The generation of each index, with `SPECIAL` if entering it takes more than that. A power of two entries, so that no index
+/// needs a comparison.
+static ENTRIES: [AtomicU32; ENTRY_COUNT] = [const { AtomicU32::new(0) }; ENTRY_COUNT];
 const ENTRY_COUNT: usize = MAX_REGIONS.next_power_of_two();
+/// The region is isolated.
+const SPECIAL: u32 = 1 << 31;
 /// By index: 0 or the number of a variant of `Isolation`.
 static ISOLATION: [AtomicU8; MAX_REGIONS] = [const { AtomicU8::new(0) }; MAX_REGIONS];
 /// Index of the region that an index stands for, plus one; 0 for itself.
@@ -101,21 +103,29 @@ fn root(mut index: usize) -> usize {
 }
 
 #[inline(always)]
-fn entry(index: u16) -> &'static AtomicU64 {
+fn entry(index: u16) -> &'static AtomicU32 {
     &ENTRIES[usize::from(index) % ENTRY_COUNT]
 }
 
 /// The id that an index has now.
 pub(crate) fn with_generation(index: u16) -> RegionId {
-    RegionId::new(index, (entry(index).load(Relaxed) >> 32) as u32)
+    RegionId::new(index, entry(index).load(Relaxed) & !SPECIAL)
+}
+
+/// Whether the id is of the index's present generation, and its tag is all that entering it takes.
+#[inline(always)]
+pub(crate) fn is_plain(index: u16, generation: u32) -> bool {
+    // Relaxed: the word says all there is to know.
+    entry(index).load(Relaxed) == generation
 }
 
 /// What the guard stack holds while the region is in force; `None` if the index has been given to another name.
-#[inline(always)]
 pub(crate) fn tag_of(index: u16, generation: u32) -> Option<u16> {
-    // Relaxed: the word says all there is to know.
-    let entry = entry(index).load(Relaxed);
-    if (entry >> 32) as u32 == generation { Some((index + 1) | entry as u16) } else { None }
+    match entry(index).load(Relaxed) ^ generation {
+        0 => Some(index + 1),
+        SPECIAL => Some((index + 1) | ISOLATED_BIT),
+        _ => None,
+    }
 }
 
 /// Whether a region has an arena of its own.
@@ -156,7 +166,7 @@ pub(crate) fn isolate(id: RegionId) {
     }
     let answer = hooks().map_or(Isolation::NotInstalled, |hooks| (hooks.isolate)(id.index()));
     if answer == Isolation::Isolated {
-        entry(id.index() as u16).fetch_or(u64::from(ISOLATED_BIT), Release);
+        entry(id.index() as u16).fetch_or(SPECIAL, Release);
     }
     let number = Isolation::ALL.iter().position(|known| *known == answer).unwrap_or_default();
     ISOLATION[id.index()].store(number as u8, Relaxed);
@@ -230,11 +240,11 @@ pub(crate) fn detach(index: usize) -> bool {
         return true;
     }
     let id = with_generation(index as u16);
-    if is_kept(index) || id.generation() == u32::MAX || !name.retired() || !name.give_up(id) {
+    if is_kept(index) || id.generation() + 1 == SPECIAL || !name.retired() || !name.give_up(id) {
         return false;
     }
     LEAVING[index].store(true, Release);
-    entry(index as u16).store(u64::from(id.generation() + 1) << 32, SeqCst);
+    entry(index as u16).store(id.generation() + 1, SeqCst);
     true
 }
 
@@ -251,6 +261,6 @@ pub(crate) fn raise(id: RegionId, least: u32) -> RegionId {
     if id.generation() >= least {
         return id;
     }
-    entry(id.index() as u16).store(u64::from(least) << 32, SeqCst);
+    entry(id.index() as u16).store(least, SeqCst);
     with_generation(id.index() as u16)
 }

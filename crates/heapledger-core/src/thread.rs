@@ -26,7 +26,7 @@ pub const MIXED_BIT: u16 = 0x8000;
 pub const ISOLATED_BIT: u16 = 0x2000;
 const _: () = assert!(MAX_REGIONS < ISOLATED_BIT as usize - 1 && TAG_NEVER & ISOLATED_BIT != 0);
 
-/// In place of [`MIXED_BIT`] while the thread is not registered. With bit 15 clear it is no mixed page's, and with the
+/// In place of [`MIXED_BIT`] while the thread is not registered, or in an isolated region. With bit 15 clear it is no mixed page's, and with the
 /// others set no tag's, whatever bit 14 says of the page.
 pub const MIXED_NEVER: u16 = 0x7f00;
 const _: () = assert!(MAX_REGIONS < MIXED_NEVER as usize & 0x3fff);
@@ -134,8 +134,8 @@ impl ThreadRecord {
     #[inline(always)]
     pub(crate) fn apply(&self, tag: u16) {
         let now = tag | self.gate.load(Relaxed);
-        // Isolated, or the thread is not registered.
-        if now & ISOLATED_BIT != 0 {
+        // The bit is in the tag before or in the one after, or the thread is not registered.
+        if (now | self.tag.load(Relaxed)) & ISOLATED_BIT != 0 {
             return self.apply_any(tag);
         }
         let counters = self.base.load(Relaxed).wrapping_add(tag as usize * COUNTER_STRIDE_BYTES);
@@ -153,9 +153,13 @@ impl ThreadRecord {
             // Nobody finds this thread's stack, so the id must never be another region's.
             crate::ids::keep(usize::from(plain) - 1);
         }
+        // Mixed pages are left to the slow path too while the region is isolated.
+        let mixed = if gate == 0 && plain == tag { MIXED_BIT } else { MIXED_NEVER };
         let counters = self.base.load(Relaxed).wrapping_add(plain as usize * COUNTER_STRIDE_BYTES);
+        self.mixed.store(MIXED_NEVER, Relaxed);
         self.counters.store(counters, Relaxed);
         self.tag.store(tag | gate, Relaxed);
+        self.mixed.store(mixed, Relaxed);
     }
 
     /// Names every tag on the guard stack, and the one in force; `false` if deeper guards keep some to themselves. May be
@@ -180,7 +184,6 @@ impl ThreadRecord {
     pub fn attach(&self, base: *mut u8) {
         self.base.store(base, Relaxed);
         self.gate.store(0, Relaxed);
-        self.mixed.store(MIXED_BIT, Relaxed);
         self.state.store(State::Registered as u8, Relaxed);
         self.apply(self.region_tag());
     }

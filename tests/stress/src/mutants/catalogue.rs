@@ -389,8 +389,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a copy of an id enters the region that has the index now",
         file: "heapledger-core/src/ids.rs",
-        from: "if (entry >> 32) as u32 == generation {",
-        to: "if (entry >> 32) as u32 == generation || true {",
+        from: "entry(index).load(Relaxed) == generation",
+        to: "entry(index).load(Relaxed) & !SPECIAL >= generation",
         caught_by: &[Reuse],
     },
     Mutant {
