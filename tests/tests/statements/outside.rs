@@ -33,10 +33,13 @@ fn shared_memory() {
 #[test]
 fn the_programs_own_mappings() {
     State::new("own-map").judge_two(|taken| {
-        for (start, end) in ranges(&taken.facts, "maps") {
-            assert_eq!(taken.seen.resident(start, end), 3 * MIB, "3 of 5 MiB were written");
+        let maps = ranges(&taken.facts, "maps");
+        for (start, end) in &maps[..2] {
+            assert_eq!(taken.seen.resident(*start, *end), 3 * MIB, "3 of 5 MiB were written");
         }
-        assert!(exact(&taken.statement, LineId::Unattributed) >= 6 * MIB, "{}", taken.statement);
+        // Mappings of 1 to 12 pages, all written.
+        let small = (1..=12).sum::<u64>() * 4096;
+        assert!(exact(&taken.statement, LineId::Unattributed) >= 6 * MIB + small, "{}", taken.statement);
     });
 }
 

@@ -41,16 +41,24 @@ pub(in crate::probes) fn shared(_: &Options) -> Value {
     two(&Facts::new())
 }
 
-/// 5 MiB of private anonymous memory, of which 3 are written; and the same between pages that nobody may touch, as a
-/// stack has one before it.
+/// 5 MiB of private anonymous memory, of which 3 are written; the same between pages that nobody may touch, as a stack
+/// has one before it; and many small mappings, of which some lie in the holes beside the dynamic loader's.
 pub(in crate::probes) fn own_map(_: &Options) -> Value {
     let mut facts = Facts::new();
     for map in [memory::map(5 * MIB, Sharing::Private, None), memory::map_guarded(5 * MIB)] {
         map.write(3 * MIB);
         facts.maps.push((map.address(), 5 * MIB));
     }
+    for pages in 1..=SMALL_MAPS {
+        let map = memory::map(pages * PAGE_BYTES, Sharing::Private, None);
+        map.write(pages * PAGE_BYTES);
+        facts.maps.push((map.address(), pages * PAGE_BYTES));
+    }
     two(&facts)
 }
+
+/// Of one page, two pages and so on.
+const SMALL_MAPS: usize = 12;
 
 const IN_THREAD: usize = 320;
 const LITTLE: usize = 64 << 10;
