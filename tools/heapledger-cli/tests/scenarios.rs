@@ -75,7 +75,7 @@ scenarios! {
     c1: "c1",
     c2: "c2",
     d: "d",
-    #[ignore = "the forecast of pages that are muzzy between is too narrow yet"]
+    #[ignore = "the forecast of pages that become muzzy under traffic is too early"]
     e: "e",
     f: "f",
     g: "g",

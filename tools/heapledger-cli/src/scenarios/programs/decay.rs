@@ -33,6 +33,9 @@ const PURGE_UNDER_WAY: Duration = Duration::from_millis(200);
 /// How much longer than they need background threads are waited for, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long the traffic rests: less than a fiftieth of the shortest decay time, which is what a forecast assumes.
+const BETWEEN: Duration = Duration::from_millis(5);
+
 /// What the main thread makes dirty beside it.
 const BESIDE: usize = MIB;
 
@@ -72,7 +75,7 @@ pub const E: Scenario = Scenario {
         "1 s, thread cache only", "dirty_decay_ms:1000", mode(1000, 0, false, Traffic::Cached);
         "1 s, traffic", "dirty_decay_ms:1000", mode(1000, 0, false, Traffic::Busy);
         "1 s, background threads", "background_thread:true,dirty_decay_ms:1000", mode(1000, 0, true, Traffic::Idle);
-        "0.5 s, then muzzy 1 s, traffic", "dirty_decay_ms:500,muzzy_decay_ms:1000", mode(500, 1000, false, Traffic::Busy);
+        "1 s, then muzzy 2 s, traffic", "dirty_decay_ms:1000,muzzy_decay_ms:2000", mode(1000, 2000, false, Traffic::Busy);
         "10 s, traffic", "dirty_decay_ms:10000", mode(10_000, 0, false, Traffic::Busy);
         "10 s, background threads", "background_thread:true,dirty_decay_ms:10000", mode(10_000, 0, true, Traffic::Idle);
     },
@@ -166,7 +169,7 @@ impl Watch<'_> {
                 Traffic::Cached => traffic(64),
                 _ => {}
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(if self.mode.traffic == Traffic::Busy { BETWEEN } else { 2 * BETWEEN });
         }
     }
 
@@ -242,7 +245,7 @@ impl Watch<'_> {
         if !muzzy.is_zero() {
             let over = earliest > dirty + muzzy + LATE;
             let most = if over { off } else { whole + BESIDE };
-            return (0, most, "dirty pages are muzzy for a second time before they go");
+            return (0, most, "dirty pages are muzzy for a decay time of their own before they go");
         }
         let share = |at: Duration| curve(1.0 - at.as_secs_f64() / dirty.as_secs_f64());
         // Sizes are exact in a float, and shares are between 0 and 1.
