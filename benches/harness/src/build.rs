@@ -100,8 +100,7 @@ pub fn binary(
         .current_dir(Path::new(WORKSPACE).join("benches/engines"))
         .stderr(Stdio::inherit());
     if class.is_large() {
-        // As most programs are built; one compilation of their crates then serves every engine, and in the same folder
-        // jemalloc is compiled once for both builds.
+        // As most programs are built; one compilation of their crates then serves every engine.
         command.args(["--features", "programs"]);
         command.args(["--config", "profile.release.lto=\"off\"", "--config", "profile.release.codegen-units=16"]);
     }
