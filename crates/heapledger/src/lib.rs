@@ -136,6 +136,7 @@ mod error;
 mod forecast;
 mod live;
 mod lock;
+mod mapped;
 mod mark;
 mod own_tables;
 #[cfg_attr(not(target_os = "linux"), path = "pages_elsewhere.rs")]

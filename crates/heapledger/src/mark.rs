@@ -12,7 +12,7 @@ use heapledger_statement::{
 };
 
 use crate::Error;
-use crate::readings::Mapped;
+use crate::mapped::Mapped;
 use crate::statement::taken;
 
 /// Numbers marks in the order in which they were taken.

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges, threads_left_behind};
 use heapledger_core::{fallen_names, region_count, region_info};
+use heapledger_probe::ReadError;
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
-use heapledger_probe::{PageMap, ReadError};
 use heapledger_statement::{
     CgroupReading, ClockReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings,
-    RegionName, RegionReading, StatusReading, ThpMode, Why,
+    RegionReading, StatusReading, ThpMode, Why,
 };
 
+use crate::mapped::Mapped;
 use crate::pages::Pages;
-use crate::{Error, clock, own_tables, settings};
+use crate::{Error, clock, mapped, own_tables, settings};
 
 /// Room for regions that are named while the readings are taken.
 const SPARE_REGIONS: usize = 8;
@@ -91,35 +92,11 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
     let clock = ClockReading { oversize_arena, ..clock::reading(decays, &walk, (started, taken)) };
     let mapped = map.then(|| Mapped {
         map: pages.take_map(),
-        names: names(&readings),
+        names: mapped::names(&readings),
         purged_bytes: moment.purged,
         faulted_bytes: moment.faulted.map(|faults| faults.map(|faults| faults.saturating_mul(fault_bytes))),
     });
     Ok((readings, FullReadings { walk, motion, clock, glibc_free_bytes: read::glibc_free_bytes() }, mapped))
-}
-
-/// What a mark keeps beside its statement.
-#[derive(Debug)]
-pub(crate) struct Mapped {
-    /// The pages, or why there is no map of them.
-    pub(crate) map: Reading<PageMap>,
-    /// Regions by index.
-    pub(crate) names: Vec<Option<RegionName>>,
-    /// Bytes that jemalloc ever gave back, resident or not, before the walk and after it.
-    pub(crate) purged_bytes: [Option<u64>; 2],
-    /// Bytes that page faults can have brought in so far, before the walk and after it.
-    pub(crate) faulted_bytes: [Option<u64>; 2],
-}
-
-fn names(readings: &Readings) -> Vec<Option<RegionName>> {
-    let count = readings.regions.iter().map(|region| region.index + 1).max().unwrap_or_default();
-    let mut names = vec![None; count];
-    for region in &readings.regions {
-        if let Some(name) = names.get_mut(region.index) {
-            *name = Some(RegionName::new(region.name.clone(), region.generation));
-        }
-    }
-    names
 }
 
 /// What is read between the first and the last reading of a statement, without the heap.

@@ -7,7 +7,7 @@ use heapledger_core::{RegionId, current, is_installed};
 use heapledger_statement::Statement;
 
 use crate::lock::Turn;
-use crate::readings::Mapped;
+use crate::mapped::Mapped;
 use crate::{Error, readings, warnings};
 
 /// The process whose last statement warmed up what a statement touches; 0 if there was none.

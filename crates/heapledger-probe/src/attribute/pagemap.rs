@@ -29,6 +29,7 @@ mod decode;
 mod encode;
 mod hooks;
 mod mixed;
+mod unit;
 
 pub(in crate::attribute) use hooks::Counts;
 

@@ -1,11 +1,12 @@
 //! Reading a map, from low to high addresses.
 
 use super::mixed::{self, Seen};
+use super::unit::Unit;
 use super::{
     CONTEXTS, Context, DEFINE, FREE, Holder, LARGE, MIXED, OFFSET_STEP, Owner, PAGE, Piece, REPEAT, SAME, SKIP,
     SMALLEST_PAGE_BYTES, SWITCH, Share, UNIT, kind,
 };
-use crate::attribute::{CLASSES, Classes};
+use crate::attribute::Classes;
 
 /// The pieces of a map, by address. Ends early at what no writer of this version writes.
 #[derive(Clone, Debug)]
@@ -30,61 +31,12 @@ pub struct Pieces<'a> {
 /// Marks the numbers of mixed slabs.
 const SEEN: u64 = 1 << 62;
 
-#[derive(Copy, Clone, Debug, Default)]
-struct Unit {
-    context: Context,
-    free: u64,
-    bytes: usize,
-}
-
 #[derive(Copy, Clone, Debug)]
 struct Block {
     holder: Holder,
     start: usize,
     end: usize,
     extent_end: usize,
-}
-
-impl Unit {
-    /// What has more than one share: by its kind, owner and free slots, never 0.
-    #[inline]
-    fn number(&self, classes: &Classes) -> Option<u64> {
-        let class = usize::from(self.context.kind);
-        let rest = self.bytes != (classes.slots.get(class)? * classes.slot_bytes.get(class)?) as usize;
-        let partly = rest || self.free > 0;
-        partly.then(|| 1 << 63 | u64::from(self.context.kind) << 50 | self.free << 36 | self.context.owner.code())
-    }
-
-    fn of_number(number: u64, classes: &Classes) -> Option<Self> {
-        let kind = (number >> 50 & 0xff) as u8;
-        let bytes = *classes.slab_bytes.get(usize::from(kind))? as usize;
-        let owner = Owner::of_code(number & ((1 << 36) - 1));
-        Some(Self { context: Context { kind, owner }, free: number >> 36 & 0x3fff, bytes })
-    }
-
-    #[inline]
-    fn shares(&self, classes: &Classes, mut each: impl FnMut(Share)) {
-        let Self { context, free, bytes } = *self;
-        if let Some(holder) = context.page() {
-            return each(Share { holder, bytes: bytes as u64 });
-        }
-        let class = usize::from(context.kind) % CLASSES;
-        let slot_bytes = u64::from(classes.slot_bytes[class]);
-        let slots = u64::from(classes.slots[class]);
-        let allocated = slots.saturating_sub(free);
-        let owner = context.owner;
-        let keeper = if allocated > 0 { owner } else { Owner::Nobody };
-        let rest = (bytes as u64).saturating_sub(slots * slot_bytes);
-        for (holder, bytes) in [
-            (Holder::Block { owner, huge: false }, allocated * slot_bytes),
-            (Holder::Slot { last: owner, keeper }, free * slot_bytes),
-            (Holder::Slot { last: Owner::Nobody, keeper }, rest),
-        ] {
-            if bytes > 0 {
-                each(Share { holder, bytes });
-            }
-        }
-    }
 }
 
 impl<'a> Pieces<'a> {
