@@ -32,8 +32,10 @@ pub struct Mark {
 ///
 /// The map takes at most 1 byte for each resident 4 KiB page of the heap, and 8 more for each region on a page that several
 /// share; full pages side by side of one region take next to nothing. It lies beside the heap, in a mapping that stands in
-/// the line of the ledger's own tables, and goes when the mark is dropped. 256 can be kept at a time. Beyond a statement it
-/// costs about a tenth of one.
+/// the line of the ledger's own tables, and goes when the mark is dropped. 256 can be kept at a time.
+///
+/// Where each page is one region's a mark costs a sixth more than a statement (34 ms against 30 for 4 GiB of 1 KiB blocks
+/// on Linux 6.18, two cores), and several times as much where regions share most pages.
 ///
 /// # Errors
 ///
@@ -94,7 +96,8 @@ impl Mark {
 
     /// What changed since an earlier mark of the same process, and where bytes went.
     ///
-    /// Costs a pass over both maps, about 10 ns for each slab that is not full and for each run of full ones. Where marks
+    /// Costs a pass over both maps: nothing for runs of full slabs, about 35 ns for each other slab (35 ms for 4 GiB of half
+    /// freed 1 KiB blocks on Linux 6.18, two cores), and more where regions share it. Where marks
     /// follow each other closely the flow says most: what came and went in between is seen by neither.
     ///
     /// # Errors
