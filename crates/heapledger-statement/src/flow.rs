@@ -36,9 +36,9 @@ impl RegionName {
 
 /// Where the resident bytes of each region went between two marks: the difference of their page maps.
 ///
-/// It follows pages, not blocks. Within the pages of one slab it is net: what a region has there at both marks counts as
-/// its own, whichever slots it is in. Each row sums to what it began with; where a slab's pages do not tell which bytes
-/// went where, the cells are intervals that embrace the truth, and the sum stays exact.
+/// It follows pages, not blocks. Within the pages of one slab it is net: what a region has there at both marks counts
+/// as its own, whichever slots it is in. Each row sums to what it began with; where a slab's pages do not tell which
+/// bytes went where, the cells are intervals that embrace the truth, and the sum stays exact.
 ///
 /// Two maps cannot see pages that jemalloc gave back and that were faulted in again in between, so bytes that are *in*
 /// another region are *reused* only as far as [`FlowCell::reused`] says; where nothing was given back, that is all.
@@ -54,8 +54,8 @@ pub struct PageFlow {
 pub enum Held {
     /// Resident bytes of its blocks at the first mark, those that threads cached included.
     InUse,
-    /// Resident bytes that it was the last to use and that were free at the first mark: slots, dirty, muzzy and retained
-    /// pages.
+    /// Resident bytes that it was the last to use and that were free at the first mark: slots, dirty, muzzy and
+    /// retained pages.
     Freed,
     /// What large extents had beyond their blocks, and extents that changed while they were read.
     Other,
@@ -132,7 +132,8 @@ impl PageFlow {
         rows.max_by_key(|row| row.region.generation)
     }
 
-    /// Bytes of pages that jemalloc gave back between the marks, resident or not, which bounds what was faulted in again;
+    /// Bytes of pages that jemalloc gave back between the marks, resident or not, which bounds what was faulted in
+    /// again;
     /// `None` if its statistics do not tell.
     pub fn given_back_bytes(&self) -> Option<u64> {
         self.given_back

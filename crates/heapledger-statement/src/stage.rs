@@ -67,8 +67,8 @@ pub struct Stage {
     pub before_release: Option<Since>,
     /// RSS at its end, settled if that was asked for, less RSS at the first mark.
     pub cumulative_bytes: Figure,
-    /// The highest RSS within it. Exact if the kernel's peak was reset at its beginning or rose within it, else from the
-    /// highest RSS at its marks up to the kernel's peak.
+    /// The highest RSS within it. Exact if the kernel's peak was reset at its beginning or rose within it, else from
+    /// the highest RSS at its marks up to the kernel's peak.
     pub peak_rss_bytes: Figure,
     /// Of a release: what was expected.
     pub expected: Option<Expect>,
@@ -131,7 +131,8 @@ impl Stage {
         }
     }
 
-    /// A stage that a mark ended. `earlier` are the stages before it, so that reuse can be told with the stage that freed.
+    /// A stage that a mark ended. `earlier` are the stages before it, so that reuse can be told with the stage that
+    /// freed.
     pub fn mark(readings: StageReadings, earlier: &[Stage]) -> Self {
         let mut stage = Self::between(readings, StageKind::Mark);
         stage.line = line::of_mark(&stage, earlier);
@@ -173,8 +174,8 @@ impl Stage {
     }
 }
 
-/// The highest RSS between two statements. The kernel keeps the peak since the process started or since it was reset: if
-/// that rose in between, it is the peak of the time in between, and else no more than a bound.
+/// The highest RSS between two statements. The kernel keeps the peak since the process started or since it was reset:
+/// if that rose in between, it is the peak of the time in between, and else no more than a bound.
 fn peak(before: &Statement, after: &Statement, was_reset: bool) -> Figure {
     let (earlier, later) = (before.figure(LineId::PeakRss), after.figure(LineId::PeakRss));
     match (earlier.as_exact(), later.as_exact()) {

@@ -154,7 +154,8 @@ proptest! {
             prop_assert!(row.went(went).admits(*bytes), "{region:?} {held:?} {went:?} {bytes}: {row:#?}");
         }
         for row in flow.rows() {
-            let had: i64 = truth.iter().filter(|(key, _)| key.0 == row.region && key.1 == row.held).map(|(_, bytes)| bytes).sum();
+            let of_row = truth.iter().filter(|(key, _)| key.0 == row.region && key.1 == row.held);
+            let had: i64 = of_row.map(|(_, bytes)| bytes).sum();
             prop_assert_eq!(row.bytes.clone(), Figure::Exact(had));
             let sum: Figure = row.cells.iter().map(|cell| cell.bytes.clone()).sum();
             prop_assert!(sum.admits(had), "{row:#?}");
@@ -162,7 +163,8 @@ proptest! {
                 let least = truth.get(&(row.region.clone(), row.held, cell.went.clone())).copied().unwrap_or_default();
                 prop_assert!(cell.bytes.admits(least), "{cell:?}, in truth {least}");
                 // Where nothing was given back, what is in another region was never out of memory.
-                let reused = matches!(cell.went, Went::Region(_)) && row.held != Held::Absent || cell.went == Went::Own && row.held == Held::Freed;
+                let of_others = matches!(cell.went, Went::Region(_)) && row.held != Held::Absent;
+                let reused = of_others || cell.went == Went::Own && row.held == Held::Freed;
                 prop_assert_eq!(&cell.reused, if reused { &cell.bytes } else { &Figure::Exact(0) });
             }
         }
@@ -174,11 +176,16 @@ proptest! {
     }
 
     #[test]
-    fn reuse_lies_between_what_cannot_have_gone_and_all_of_it(pages in history(), given in 0_u64..40_000, faulted in 0_u64..40_000) {
+    fn reuse_lies_between_what_cannot_have_gone_and_all_of_it(
+        pages in history(),
+        given in 0_u64..40_000,
+        faulted in 0_u64..40_000,
+    ) {
         let (before, after): (Vec<_>, Vec<_>) = pages.iter().copied().unzip();
         let readings = FlowReadings { given_back_bytes: Some(given), faulted_bytes: Some(faulted), ..readings() };
         let all = flow(&pages, true);
-        let some = PageFlow::between(&mut map(&before, true).into_iter(), &mut map(&after, true).into_iter(), &readings);
+        let (before, after) = (map(&before, true), map(&after, true));
+        let some = PageFlow::between(&mut before.into_iter(), &mut after.into_iter(), &readings);
         let gone = given.min(faulted) as i64;
         for (all, some) in all.rows().iter().zip(some.rows()) {
             for (all, some) in all.cells.iter().zip(&some.cells) {

@@ -1,7 +1,8 @@
-//! What a mark costs: `cargo run --release -p heapledger --example mark_cost [MiB] [KiB of a block] [in how many regions]`.
+//! What a mark costs: `cargo run --release -p heapledger --example mark_cost [MiB] [KiB of a block] [in how many
+//! regions]`.
 //!
-//! Fills memory with blocks, frees every other one, and prints the time of statements and marks, the size of a page map,
-//! and how long the flow between two of them takes.
+//! Fills memory with blocks, frees every other one, and prints the time of statements and marks, the size of a page
+//! map, and how long the flow between two of them takes.
 
 use std::time::Instant;
 

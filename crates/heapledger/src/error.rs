@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why [`quick`](crate::quick) gave no summary, [`statement`](crate::statement) no statement, marks no change, or a setting
-/// was not set.
+/// Why [`quick`](crate::quick) gave no summary, [`statement`](crate::statement) no statement, marks no change, or a
+/// setting was not set.
 ///
 /// What merely could not be read, such as a hidden `/proc` or a jemalloc without statistics, is no error: the figures
 /// concerned are [`Unknown`](crate::Figure::Unknown), with the reason and what to do, and the rest is stated.
@@ -86,7 +86,8 @@ impl fmt::Display for Error {
             }
             Self::OtherProcess { earlier, later } => write!(
                 out,
-                "the marks are of processes {earlier} and {later}: take both after the fork, or compare their statements"
+                "the marks are of processes {earlier} and {later}: take both after the fork, or compare their \
+                 statements"
             ),
             Self::StagesRunning => out
                 .write_str("other Stages exist in this process: pass those on, or drop them before starting new ones"),

@@ -30,17 +30,17 @@ pub struct Mark {
 /// Takes a statement and keeps a compact map of its pages, so that the next mark can say where the bytes of each region
 /// went: [`Mark::since`].
 ///
-/// The map takes at most 1 byte for each resident 4 KiB page of the heap, and 8 more for each region on a page that several
-/// share; full pages side by side of one region take next to nothing. It lies beside the heap, in a mapping that stands in
-/// the line of the ledger's own tables, and goes when the mark is dropped. 256 can be kept at a time.
+/// The map takes at most 1 byte for each resident 4 KiB page of the heap, and 8 more for each region on a page that
+/// several share; full pages side by side of one region take next to nothing. It lies beside the heap, in a mapping
+/// that stands in the line of the ledger's own tables, and goes when the mark is dropped. 256 can be kept at a time.
 ///
-/// Where each page is one region's a mark costs a sixth more than a statement (34 ms against 30 for 4 GiB of 1 KiB blocks
-/// on Linux 6.18, two cores), and several times as much where regions share most pages.
+/// Where each page is one region's a mark costs a sixth more than a statement (34 ms against 30 for 4 GiB of 1 KiB
+/// blocks on Linux 6.18, two cores), and several times as much where regions share most pages.
 ///
 /// # Errors
 ///
-/// As [`statement()`](crate::statement()). That there is no map (jemalloc's records are not walked, pages of zeroes cannot
-/// be told from others, too many maps) is no error: [`Mark::map_bytes`] and the flow then say why.
+/// As [`statement()`](crate::statement()). That there is no map (jemalloc's records are not walked, pages of zeroes
+/// cannot be told from others, too many maps) is no error: [`Mark::map_bytes`] and the flow then say why.
 ///
 /// ```
 /// # #[global_allocator]
@@ -96,15 +96,15 @@ impl Mark {
 
     /// What changed since an earlier mark of the same process, and where bytes went.
     ///
-    /// Costs a pass over both maps: nothing for runs of full slabs, about 35 ns for each other slab (35 ms for 4 GiB of half
-    /// freed 1 KiB blocks on Linux 6.18, two cores), and more where regions share it. Where marks
-    /// follow each other closely the flow says most: what came and went in between is seen by neither.
+    /// Costs a pass over both maps: nothing for runs of full slabs, about 35 ns for each other slab (35 ms for 4 GiB of
+    /// half freed 1 KiB blocks on Linux 6.18, two cores), and more where regions share it. Where marks follow each
+    /// other closely the flow says most: what came and went in between is seen by neither.
     ///
     /// # Errors
     ///
-    /// [`Error::MarksOutOfOrder`] if `earlier` was taken later, [`Error::OtherProcess`] if one of the two was taken before
-    /// a fork and the other after it. Statements know no order: `after.statement().since(before.statement())` compares any
-    /// two.
+    /// [`Error::MarksOutOfOrder`] if `earlier` was taken later, [`Error::OtherProcess`] if one of the two was taken
+    /// before a fork and the other after it. Statements know no order: `after.statement().since(before.statement())`
+    /// compares any two.
     pub fn since(&self, earlier: &Mark) -> Result<Since, Error> {
         if self.process != earlier.process {
             return Err(Error::OtherProcess { earlier: earlier.process, later: self.process });

@@ -14,9 +14,9 @@ static RUNNING: AtomicU32 = AtomicU32::new(0);
 
 /// Follows a program from stage to stage: what each changed, what it left behind, and why memory did not come back.
 ///
-/// Each [`mark`](Stages::mark) ends a stage that began at the mark before; a [`release`](Stages::release) runs a closure
-/// between two marks of its own. Either logs one line at level `info` through the `log` crate, target `heapledger`, and is
-/// kept in [`history`](Stages::history).
+/// Each [`mark`](Stages::mark) ends a stage that began at the mark before; a [`release`](Stages::release) runs a
+/// closure between two marks of its own. Either logs one line at level `info` through the `log` crate, target
+/// `heapledger`, and is kept in [`history`](Stages::history).
 ///
 /// One `Stages` can exist at a time. Dropping it ends the tracking and frees what it kept.
 ///
@@ -122,8 +122,8 @@ impl Stages {
 
     /// Runs `body`, which is expected to give memory back, between two marks. Gives what `body` gives.
     ///
-    /// The second mark keeps its page map until the next one, so that what is allocated then on pages that were freed here
-    /// is told as reuse.
+    /// The second mark keeps its page map until the next one, so that what is allocated then on pages that were freed
+    /// here is told as reuse.
     ///
     /// # Errors
     ///
@@ -190,8 +190,8 @@ impl Stages {
         self.history.last()
     }
 
-    /// The highest RSS from the first mark to the last: the kernel's, never polled. Exact where the peak of the stage that
-    /// has it is, see [`Stage::peak_rss_bytes`].
+    /// The highest RSS from the first mark to the last: the kernel's, never polled. Exact where the peak of the stage
+    /// that has it is, see [`Stage::peak_rss_bytes`].
     pub fn peak_rss_bytes(&self) -> Figure {
         highest(self.history.iter().map(|stage| &stage.peak_rss_bytes))
     }

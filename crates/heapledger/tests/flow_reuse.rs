@@ -1,5 +1,5 @@
-//! A process of its own: small blocks of one region are freed, and another's come on the same pages. The truth is in the
-//! sequence: nothing is given back (decay never), so all that the second has lies where the first was.
+//! A process of its own: small blocks of one region are freed, and another's come on the same pages. The truth is in
+//! the sequence: nothing is given back (decay never), so all that the second has lies where the first was.
 #![cfg(target_os = "linux")]
 
 use heapledger::{Error, Figure, Held, Mark, PageFlow, Region, Went, mark};
@@ -15,8 +15,8 @@ const BLOCK: usize = 1024;
 const WEIGHTS_BLOCKS: usize = 128 << 10;
 const KV_BLOCKS: usize = 75 << 10;
 
-/// Blocks that a thread's cache and the slabs that are open hold beside: the cache's bin holds 20, the allocator fills it
-/// by ten, and a slab has four.
+/// Blocks that a thread's cache and the slabs that are open hold beside: the cache's bin holds 20, the allocator fills
+/// it by ten, and a slab has four.
 const CACHED_BLOCKS: usize = 64;
 
 #[allow(clippy::vec_box, reason = "blocks of their own are the subject")]

@@ -1,5 +1,5 @@
-//! A process of its own: the three cases that a tracker of RSS cannot tell apart. Nothing is given back here (decay never),
-//! so each is settled by arithmetic: freed and waiting, never freed, and reused.
+//! A process of its own: the three cases that a tracker of RSS cannot tell apart. Nothing is given back here (decay
+//! never), so each is settled by arithmetic: freed and waiting, never freed, and reused.
 #![cfg(target_os = "linux")]
 
 use heapledger::{Error, Expect, Figure, Region, StageOptions, Stages};

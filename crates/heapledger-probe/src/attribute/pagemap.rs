@@ -5,8 +5,8 @@
 //!
 //! # The code
 //! A string of bytes, each the next thing at rising addresses. What repeats is small: the owner and the class of a slab
-//! are in a table of 64 *contexts*, of which one is current, so that a slab of the current context is one byte, its count
-//! of free slots, and a full slab or a page of any context of the table is one byte too; runs are counted.
+//! are in a table of 64 *contexts*, of which one is current, so that a slab of the current context is one byte, its
+//! count of free slots, and a full slab or a page of any context of the table is one byte too; runs are counted.
 //!
 //! ```text
 //! 0..=127   a slab of the current context with so many free slots
@@ -22,8 +22,8 @@
 //! PAGE      a page: its shares one by one
 //! ```
 //! Numbers are 7 bits in each byte, low ones first. So pages of one owner cost nothing where they are full, a byte for
-//! each slab where they are not (two or three where most of more than 127 slots are free), and a mixed slab costs at most
-//! four bytes for each owner of allocated slots, four for each last owner of free ones, and four.
+//! each slab where they are not (two or three where most of more than 127 slots are free), and a mixed slab costs at
+//! most four bytes for each owner of allocated slots, four for each last owner of free ones, and four.
 
 mod decode;
 mod encode;

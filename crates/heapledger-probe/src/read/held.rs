@@ -1,5 +1,5 @@
-//! Which mappings page maps lie in, so that every walk can give them a line. Without locks, for a forked child could find
-//! one held.
+//! Which mappings page maps lie in, so that every walk can give them a line. Without locks, for a forked child could
+//! find one held.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};

@@ -10,8 +10,8 @@ use crate::read::mapbuf::MapBuf;
 /// What a map can take at most for each page: pages of blocks of 8 bytes whose owners are as many as a map tells apart.
 const MOST_BYTES_PER_PAGE: u64 = 24;
 
-/// What it takes at most where few pages are mixed; so much is touched before the reading, so that nothing comes while it
-/// is under way.
+/// What it takes at most where few pages are mixed; so much is touched before the reading, so that nothing comes while
+/// it is under way.
 const USUAL_BYTES_PER_PAGE: u64 = 1;
 
 const SPARE_BYTES: u64 = 64 << 10;

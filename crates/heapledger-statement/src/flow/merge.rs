@@ -28,8 +28,8 @@ impl Numbers<'_> {
 
 /// Distributes every byte of both maps.
 ///
-/// A stretch of one share can be cut anywhere, one of several only at its ends. So the pages between two addresses at which
-/// both maps can be cut are taken together: a page, a slab, or what slabs of either map overlap.
+/// A stretch of one share can be cut anywhere, one of several only at its ends. So the pages between two addresses at
+/// which both maps can be cut are taken together: a page, a slab, or what slabs of either map overlap.
 pub(super) fn merge(
     before: &mut impl Stretches,
     after: &mut impl Stretches,

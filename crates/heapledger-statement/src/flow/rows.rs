@@ -171,8 +171,8 @@ impl Row {
     }
 }
 
-/// Of bytes that another holder has now, those that did not leave memory: all but what was given back, as far as that can
-/// be bounded. What was given back was faulted in again, so that the faults bound it too.
+/// Of bytes that another holder has now, those that did not leave memory: all but what was given back, as far as that
+/// can be bounded. What was given back was faulted in again, so that the faults bound it too.
 fn reused(cell: Cell, readings: &FlowReadings) -> Figure {
     let counted = match (readings.given_back_bytes, readings.faulted_bytes) {
         (Some(given), Some(faulted)) => Some(given.min(faulted)),

@@ -9,11 +9,11 @@ pub struct Stretch {
     pub start: u64,
     /// Behind the last byte.
     pub end: u64,
-    /// Not 0: stretches of the same map with the same number are as long and have the same shares. These may be left out
-    /// until [`Stretches::fill`] is asked for them, and stretches that are alike in both maps cost the least.
+    /// Not 0: stretches of the same map with the same number are as long and have the same shares. These may be left
+    /// out until [`Stretches::fill`] is asked for them, and stretches that are alike in both maps cost the least.
     pub alike: u64,
-    /// Shares, which sum to the stretch. One share alone has every byte of it; of several it is not told which bytes are
-    /// whose.
+    /// Shares, which sum to the stretch. One share alone has every byte of it; of several it is not told which bytes
+    /// are whose.
     pub shares: Vec<Share>,
 }
 
@@ -72,8 +72,8 @@ pub trait Stretches {
     /// Puts the next stretch, which begins where the last one ended or behind that, into `stretch`; `false` at the end.
     fn next_into(&mut self, stretch: &mut Stretch) -> bool;
 
-    /// Puts the shares of a stretch that was given out before, and is alike others, into it. Nothing need be done if they
-    /// are never left out.
+    /// Puts the shares of a stretch that was given out before, and is alike others, into it. Nothing need be done if
+    /// they are never left out.
     fn fill(&self, stretch: &mut Stretch) {
         let _ = stretch;
     }

@@ -107,8 +107,8 @@ impl Sums {
     }
 }
 
-/// Distributes what is had over what becomes of it. Both are of the same pages, `bytes` in all; what is missing of either
-/// is absent. As many pages as `times` says are like these.
+/// Distributes what is had over what becomes of it. Both are of the same pages, `bytes` in all; what is missing of
+/// either is absent. As many pages as `times` says are like these.
 ///
 /// What is in a place at both marks stays there: the flow is net. Of the rest it is known which amounts go and which
 /// come, but where several go and several come, not which of them meet; then each pair gets the least and the most that

@@ -11,8 +11,8 @@ use crate::{Between, Depth, Diff, Flow, LineId, Moment, Part, RegionChange, Stat
 /// The word for a difference, under the key `kind`.
 pub const KIND_DIFFERENCE: &str = "difference";
 
-/// One difference as JSON: as the object of a statement, every number a change. Over `lines`, Σ low + unexplained <= rss
-/// <= Σ high + unexplained, as in both statements that it is of.
+/// One difference as JSON: as the object of a statement, every number a change. Over `lines`, Σ low + unexplained <=
+/// rss <= Σ high + unexplained, as in both statements that it is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DiffReport {

@@ -62,8 +62,8 @@ fn pattern(region: &RegionChange, change: &Since, after: &Statement) -> Pattern 
 
 /// Of `allocated` bytes, what was freed again and what lives, where `freed` bytes were freed in all.
 ///
-/// Not more came and went than was allocated, nor than was freed; and not less than what is missing of the allocated from
-/// what lives, nor than what was freed beyond all that lived before.
+/// Not more came and went than was allocated, nor than was freed; and not less than what is missing of the allocated
+/// from what lives, nor than what was freed beyond all that lived before.
 fn came_and_stayed(allocated: u64, freed: u64, live_after: i64) -> (Figure, Figure) {
     let (came, went, after) = (i128::from(allocated), i128::from(freed), i128::from(live_after));
     let before = after - came + went;

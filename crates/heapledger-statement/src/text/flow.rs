@@ -38,8 +38,8 @@ impl fmt::Display for PageFlow {
             }
             Some(bytes) => {
                 let text = format!(
-                    "  jemalloc gave {} MiB back in between, touched or not: of what is in another region, so much can have \
-                     left memory and come again",
+                    "  jemalloc gave {} MiB back in between, touched or not: of what is in another region, so much can \
+                     have left memory and come again",
                     Figure::exact(bytes).mib()
                 );
                 wrapped(out, &text, "    ")
