@@ -10,10 +10,10 @@ use crate::region::RegionId;
 use crate::thread::{ISOLATED_BIT, MAX_REGIONS};
 
 static NAMES: [OnceRef<Name>; MAX_REGIONS] = [const { OnceRef::new() }; MAX_REGIONS];
-/// The generation of each index, with `SPECIAL` if entering it takes more than that. A power of two entries, so that no index
-/// needs a comparison.
+/// The generation of each index, with `SPECIAL` if entering it takes more than that. An entry for each value that an index
+/// can have, so that none needs a comparison; only those of regions are ever touched.
 static ENTRIES: [AtomicU32; ENTRY_COUNT] = [const { AtomicU32::new(0) }; ENTRY_COUNT];
-const ENTRY_COUNT: usize = MAX_REGIONS.next_power_of_two();
+const ENTRY_COUNT: usize = 1 << u16::BITS;
 /// The region is isolated.
 const SPECIAL: u32 = 1 << 31;
 /// By index: 0 or the number of a variant of `Isolation`.
@@ -104,7 +104,7 @@ fn root(mut index: usize) -> usize {
 
 #[inline(always)]
 fn entry(index: u16) -> &'static AtomicU32 {
-    &ENTRIES[usize::from(index) % ENTRY_COUNT]
+    &ENTRIES[usize::from(index)]
 }
 
 /// The id that an index has now.

@@ -56,7 +56,8 @@ pub enum State {
 #[repr(C)]
 pub struct ThreadRecord {
     tag: AtomicU16,
-    /// Or-ed into each tag: 0 when registered, [`TAG_NEVER`] otherwise, so that entering needs no branch.
+    /// 0 while the thread is registered and its region is not isolated; [`ISOLATED_BIT`] while it is, and [`TAG_NEVER`] while
+    /// the thread is not registered. One test tells entering and leaving that there is more to do.
     gate: AtomicU16,
     mixed: AtomicU16,
     counters: AtomicPtr<u8>,
@@ -133,32 +134,34 @@ impl ThreadRecord {
     /// Puts the region with `tag` in force. Two stores: the allocator reads nothing else.
     #[inline(always)]
     pub(crate) fn apply(&self, tag: u16) {
-        let now = tag | self.gate.load(Relaxed);
-        // The bit is in the tag before or in the one after, or the thread is not registered.
-        if (now | self.tag.load(Relaxed)) & ISOLATED_BIT != 0 {
+        // Isolated before or after, or the thread is not registered.
+        if (tag | self.gate.load(Relaxed)) & ISOLATED_BIT != 0 {
             return self.apply_any(tag);
         }
         let counters = self.base.load(Relaxed).wrapping_add(tag as usize * COUNTER_STRIDE_BYTES);
         self.counters.store(counters, Relaxed);
-        self.tag.store(now, Relaxed);
+        self.tag.store(tag, Relaxed);
     }
 
     /// As `apply`, for tags of every kind.
     #[cold]
     #[inline(never)]
     fn apply_any(&self, tag: u16) {
-        let gate = self.gate.load(Relaxed);
         let plain = tag & !ISOLATED_BIT;
-        if gate != 0 {
+        let registered = self.gate.load(Relaxed) != TAG_NEVER;
+        if registered {
+            // So that whatever comes next comes here.
+            self.gate.store(tag & ISOLATED_BIT, Relaxed);
+        } else {
             // Nobody finds this thread's stack, so the id must never be another region's.
             crate::ids::keep(usize::from(plain) - 1);
         }
         // Mixed pages are left to the slow path too while the region is isolated.
-        let mixed = if gate == 0 && plain == tag { MIXED_BIT } else { MIXED_NEVER };
+        let mixed = if registered && plain == tag { MIXED_BIT } else { MIXED_NEVER };
         let counters = self.base.load(Relaxed).wrapping_add(plain as usize * COUNTER_STRIDE_BYTES);
         self.mixed.store(MIXED_NEVER, Relaxed);
         self.counters.store(counters, Relaxed);
-        self.tag.store(tag | gate, Relaxed);
+        self.tag.store(if registered { tag } else { TAG_NEVER }, Relaxed);
         self.mixed.store(mixed, Relaxed);
     }
 
@@ -183,7 +186,8 @@ impl ThreadRecord {
     /// Gives the thread counters of its own. Called by the allocator, on the thread itself.
     pub fn attach(&self, base: *mut u8) {
         self.base.store(base, Relaxed);
-        self.gate.store(0, Relaxed);
+        // Anything but `TAG_NEVER`; `apply` goes the long way once and sets it right.
+        self.gate.store(ISOLATED_BIT, Relaxed);
         self.state.store(State::Registered as u8, Relaxed);
         self.apply(self.region_tag());
     }

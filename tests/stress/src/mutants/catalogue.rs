@@ -163,8 +163,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a thread that ends goes on as if it were registered",
         file: "heapledger-core/src/thread.rs",
-        from: "        self.mixed.store(MIXED_NEVER, Relaxed);\n",
-        to: "",
+        from: "        self.gate.store(TAG_NEVER, Relaxed);\n        self.mixed.store(MIXED_NEVER, Relaxed);\n",
+        to: "        self.gate.store(TAG_NEVER, Relaxed);\n",
         caught_by: &[Random, Directed],
     },
     Mutant {
