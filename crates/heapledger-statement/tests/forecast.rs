@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fixtures::pages;
 use heapledger_statement::{
-    ArenaDecayReading, ArenaFreeReading, Figure, Forecast, FullReadings, LineId, Readings, SettingId, SettingValue,
-    Statement, Traffic, When, Why,
+    ArenaDecayReading, ArenaFreeReading, EarlierReading, Figure, Forecast, FullReadings, LineId, Readings, SettingId,
+    SettingValue, Statement, Traffic, When, Why,
 };
 
 const MIB: i64 = 1 << 20;
@@ -180,4 +180,67 @@ fn a_saved_statement_makes_the_same_forecast() {
     let statement = Statement::from_readings(readings, full);
     let back = Statement::from_json(&statement.to_json()).expect("our own JSON can be read");
     assert_eq!(statement.forecast(), back.forecast());
+}
+
+mod bands {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bands are rounded outwards.
+    const PAGE: i64 = 4096;
+
+    /// Decay times: never, at once, and some.
+    fn decay_ms() -> impl Strategy<Value = i64> {
+        prop_oneof![Just(-1), Just(0), 1_i64..60_000]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_band_is_within_what_was_free_and_closes_when_it_is_over(
+            (background, traffic) in (any::<bool>(), prop_oneof![Just(Traffic::Idle), Just(Traffic::Busy)]),
+            clocks in prop::collection::vec((decay_ms(), decay_ms(), 0_u64..400, 0_u64..100), 1..4),
+            (resident, ago_ms) in (0_u64..=100, prop::option::of(0_u64..20_000)),
+            largest in 0_u64..64,
+        ) {
+            let (mut readings, mut full) = readings(background, 0, 0);
+            let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+            let mut decays = Vec::new();
+            heap.arenas.clear();
+            for (arena, (dirty_decay_ms, muzzy_decay_ms, dirty, muzzy)) in (0_u32..).zip(clocks.iter().copied()) {
+                decays.push(ArenaDecayReading { arena, dirty_decay_ms, muzzy_decay_ms });
+                heap.arenas.push(ArenaFreeReading { arena, dirty_bytes: dirty << 20, muzzy_bytes: muzzy << 20 });
+            }
+            let sum = |of: fn(&ArenaFreeReading) -> u64| heap.arenas.iter().map(of).sum::<u64>() / 100 * resident;
+            let (dirty, muzzy) = (sum(|free| free.dirty_bytes), sum(|free| free.muzzy_bytes));
+            heap.dirty.resident = heapledger_statement::Resident::exactly(dirty);
+            heap.muzzy.resident = heapledger_statement::Resident::exactly(muzzy);
+            heap.largest_dirty_bytes = largest << 20;
+            full.clock.decays = Ok(decays);
+            let earlier = |ms| EarlierReading { ago_ns: ms * 1_000_000, arenas: Vec::new() };
+            full.clock.earlier = ago_ms.map(earlier);
+            // What does not fit together is believed of a busy process.
+            readings.traffic_bytes = None;
+            let forecast = Statement::from_readings(readings, full).forecast_under(traffic);
+            prop_assume!(forecast.why().is_none());
+
+            let free = (dirty + muzzy) as i64;
+            // Of several pools each is an interval, and these embrace the sum.
+            let (low, high) = left(&forecast, 0);
+            prop_assert!(low <= free && free <= high, "{low} {free} {high}");
+            let all: i64 = clocks.iter().map(|(.., dirty, muzzy)| ((dirty + muzzy) << 20) as i64).sum();
+            for after_ms in [1, 50, 400, 900, 5_000, 30_000, 200_000] {
+                let (low, high) = left(&forecast, after_ms);
+                prop_assert!(0 <= low && low <= high && low <= free && high <= all + 1, "{after_ms}: {low} {high}");
+            }
+            let never = forecast.parts().iter().filter(|part| part.when == When::Never);
+            let never: i64 = never.filter_map(|part| part.bytes.high()).sum();
+            let over = forecast.over_after().map_or(0, |over| over.as_millis() as u64);
+            let (_, high) = left(&forecast, over + 1);
+            prop_assert!(high <= never + PAGE || forecast.is_never(), "{high} are left, {never} for ever: {forecast}");
+            prop_assert!(!forecast.to_string().is_empty());
+        }
+    }
 }
