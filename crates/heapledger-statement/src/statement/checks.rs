@@ -158,7 +158,8 @@ pub(super) fn all(
     heap_lines: Option<&HeapLines>,
 ) -> Vec<Check> {
     let Ok(walk) = &full.walk else { return Vec::new() };
-    let quiet = readings.traffic_bytes == Some(Flow::default()) && full.motion.heap_still == Some(true);
+    let still = readings.traffic_bytes == Some(Flow::default()) && full.motion.heap_still == Some(true);
+    let quiet = still && walk.moved == Resident::default() && readings.jemalloc.as_ref().is_ok_and(is_settled);
     let orphans = full.motion.threads_left_behind > 0;
     let mut checks = Checks { quiet, orphans, all: Vec::new() };
     checks.exact(CheckId::PagesSum, of_kinds(walk), of_lines(walk));
@@ -183,6 +184,22 @@ pub(super) fn all(
         }
     }
     checks.all
+}
+
+/// Base blocks are multiples of this.
+const BASE_BLOCK_BYTES: i128 = 2 << 20;
+
+/// What jemalloc has mapped beyond the pages of extents: base blocks, and pages that a purge under way has taken out of
+/// their states and not yet given back.
+fn beyond_extents(jemalloc: &JemallocReading) -> i128 {
+    let extents = [jemalloc.pactive, jemalloc.pdirty, jemalloc.pmuzzy].into_iter().map(i128::from).sum::<i128>();
+    i128::from(jemalloc.mapped_bytes) - i128::from(jemalloc.page_bytes) * extents
+}
+
+/// Whether no purge is under way, as far as base blocks alone come in whole blocks. A purge that waits for a processor
+/// moves nothing, and still its pages are in no state.
+fn is_settled(jemalloc: &JemallocReading) -> bool {
+    beyond_extents(jemalloc).rem_euclid(BASE_BLOCK_BYTES) == 0
 }
 
 struct Checks {
@@ -235,9 +252,7 @@ impl Checks {
     ) {
         self.quiet(CheckId::ExtentStates, i128::from(heap.states_off_bytes));
         self.quiet(CheckId::SlabClasses, i128::from(heap.slabs_off_bytes));
-        let extents = [jemalloc.pactive, jemalloc.pdirty, jemalloc.pmuzzy].into_iter().map(i128::from).sum::<i128>();
-        let base = i128::from(jemalloc.mapped_bytes) - i128::from(jemalloc.page_bytes) * extents;
-        self.quiet(CheckId::BaseBlocks, i128::from(heap.base_bytes) - base);
+        self.quiet(CheckId::BaseBlocks, i128::from(heap.base_bytes) - beyond_extents(jemalloc));
         self.quiet(CheckId::Allocated, lines.allocated_bytes - i128::from(jemalloc.allocated_bytes));
         let live: i128 = regions.iter().map(heap::live_usable).sum();
         // What passed the ledger is a difference itself; that it is not negative is what can be checked.
