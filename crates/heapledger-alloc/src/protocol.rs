@@ -166,7 +166,8 @@ pub(crate) fn take_isolated<R: Rows>(word: &AtomicU64, rows: &R, tag: u16) {
     let wanted = Word::isolated(tag);
     if word.load(Relaxed) != wanted.0 {
         // As in `take_page`: what an earlier slab left is given back once.
-        give_back(rows, Word(word.swap(wanted.0, AcqRel)).row());
+        let before = Word(word.swap(wanted.0, AcqRel));
+        give_back(rows, before.row());
     }
 }
 

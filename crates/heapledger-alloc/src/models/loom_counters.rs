@@ -156,7 +156,8 @@ fn the_next_thread_of_a_slot_goes_on_from_its_values() {
 /// As `counters::join_roots`, for an old id and the region that it stands for, once it does.
 fn read_joined(sets: &[[Words; 2]; 2], stands_for: &AtomicUsize) -> [[[u64; 2]; 2]; 2] {
     let mut sums = [[[0; 2]; 2]; 2];
-    for side in [FREED, ALLOCATED] {
+    let freed_first = [FREED, ALLOCATED];
+    for side in freed_first {
         for of_thread in sets {
             for (sum, words) in sums.iter_mut().zip(of_thread) {
                 for (total, pair) in sum.iter_mut().zip(&words.0) {

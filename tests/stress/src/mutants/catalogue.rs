@@ -340,8 +340,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a free credits the current region",
         file: "heapledger-alloc/src/slow.rs",
-        from: "    let tag = owner(block as usize, shape);\n    if let",
-        to: "    let tag = with_record(ThreadRecord::region_tag);\n    if let",
+        from: "    let owner = owner(block as usize, shape);\n    if let",
+        to: "    let owner = Owner { tag: with_record(ThreadRecord::region_tag) & !ISOLATED_BIT, isolated: false };\n    if let",
         caught_by: &[Random],
     },
     Mutant {
