@@ -14,7 +14,7 @@ impl Workload for SafeTensors {
         operation: "load",
         mix: Mix::Pure,
         class: Class::LargeProgram,
-        iterations: 8,
+        iterations: 4,
     };
 
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {

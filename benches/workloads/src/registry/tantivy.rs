@@ -14,7 +14,7 @@ impl Workload for Tantivy {
         operation: "index",
         mix: Mix::Pure,
         class: Class::LargeProgram,
-        iterations: 1,
+        iterations: 2,
     };
 
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
