@@ -28,7 +28,8 @@ const RIGHT: [&str; 22] = [
     "retain:false",
     "tcache:false",
     "tcache_max:1048576",
-    "background_thread:true",
+    // Without decay, for a purge under way is no quiet process.
+    "background_thread:true,dirty_decay_ms:-1",
     "thp:always",
     "thp:never",
     "metadata_thp:always",
