@@ -14,6 +14,9 @@ static NAMES: [OnceRef<Name>; MAX_REGIONS] = [const { OnceRef::new() }; MAX_REGI
 /// can have, so that none needs a comparison; only those of regions are ever touched.
 static ENTRIES: [AtomicU32; ENTRY_COUNT] = [const { AtomicU32::new(0) }; ENTRY_COUNT];
 const ENTRY_COUNT: usize = 1 << u16::BITS;
+/// Whether any of `ENTRIES` has been other than 0, or any name has been given another id: until then an id and its tag
+/// are all that entering takes.
+static CHANGED: AtomicBool = AtomicBool::new(false);
 /// The region is isolated.
 const SPECIAL: u32 = 1 << 31;
 /// By index: 0 or the number of a variant of `Isolation`.
@@ -107,6 +110,26 @@ fn entry(index: u16) -> &'static AtomicU32 {
     &ENTRIES[usize::from(index)]
 }
 
+/// The entry of an index, for a change.
+fn entry_to_change(index: u16) -> &'static AtomicU32 {
+    will_change();
+    entry(index)
+}
+
+/// To be called before anything is changed that entering a region depends on.
+pub(crate) fn will_change() {
+    // SeqCst, before the change and the barrier that follows it: who does not see this does not see the change either, and
+    // is found by the barrier as if it had looked at the entry (see `reuse.rs`).
+    CHANGED.store(true, SeqCst);
+}
+
+/// Whether each region has the id that it had first, in its first generation, and none is isolated.
+#[inline(always)]
+pub(crate) fn all_plain() -> bool {
+    // Relaxed: the word says all there is to know.
+    !CHANGED.load(Relaxed)
+}
+
 /// The id that an index has now.
 pub(crate) fn with_generation(index: u16) -> RegionId {
     RegionId::new(index, entry(index).load(Relaxed) & !SPECIAL)
@@ -115,8 +138,8 @@ pub(crate) fn with_generation(index: u16) -> RegionId {
 /// Whether the id is of the index's present generation, and its tag is all that entering it takes.
 #[inline(always)]
 pub(crate) fn is_plain(index: u16, generation: u32) -> bool {
-    // Relaxed: the word says all there is to know.
-    entry(index).load(Relaxed) == generation
+    // Relaxed: as in `all_plain`. While nothing changed, every entry and every generation is 0.
+    all_plain() || entry(index).load(Relaxed) == generation
 }
 
 /// What the guard stack holds while the region is in force; `None` if the index has been given to another name.
@@ -166,7 +189,7 @@ pub(crate) fn isolate(id: RegionId) {
     }
     let answer = hooks().map_or(Isolation::NotInstalled, |hooks| (hooks.isolate)(id.index()));
     if answer == Isolation::Isolated {
-        entry(id.index() as u16).fetch_or(SPECIAL, Release);
+        entry_to_change(id.index() as u16).fetch_or(SPECIAL, Release);
     }
     let number = Isolation::ALL.iter().position(|known| *known == answer).unwrap_or_default();
     ISOLATION[id.index()].store(number as u8, Relaxed);
@@ -244,7 +267,7 @@ pub(crate) fn detach(index: usize) -> bool {
         return false;
     }
     LEAVING[index].store(true, Release);
-    entry(index as u16).store(id.generation() + 1, SeqCst);
+    entry_to_change(index as u16).store(id.generation() + 1, SeqCst);
     true
 }
 
@@ -261,6 +284,6 @@ pub(crate) fn raise(id: RegionId, least: u32) -> RegionId {
     if id.generation() >= least {
         return id;
     }
-    entry(id.index() as u16).store(least, SeqCst);
+    entry_to_change(id.index() as u16).store(least, SeqCst);
     with_generation(id.index() as u16)
 }

@@ -258,6 +258,7 @@ impl Name {
         if self.isolated.load(Relaxed) {
             ids::isolate(id);
         }
+        ids::will_change();
         self.current.store(packed(id), SeqCst);
         ids::publish(id, self);
         // SeqCst here and in `pin`: who pins the old id is seen here, or sees the new one there.

@@ -122,6 +122,23 @@ impl Region {
         Region { name, id: OnceRef::new(), isolated: true }
     }
 
+    /// Puts the region in force on this thread until the guard is dropped. Costs a few nanoseconds.
+    #[inline(always)]
+    pub fn enter(&self) -> Guard {
+        match self.id.get() {
+            // The name is counted as owned for ever, so its id is nobody else's.
+            Some(pinned) if ids::all_plain() => Guard::enter_plain(pinned.id.index),
+            _ => enter_resolved(self),
+        }
+    }
+
+    /// Runs `f` in the region, and leaves it also when `f` panics.
+    #[inline]
+    pub fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _in_region = self.enter();
+        f()
+    }
+
     #[cold]
     #[inline(never)]
     fn resolve(&self) -> &'static RegionId {
@@ -171,6 +188,12 @@ impl Region {
         let pinned = self.id.get().filter(|pinned| pinned.name.text == self.name).ok_or(ReassignError::NotItsOwn)?;
         reassign(pinned.name, *to)
     }
+}
+
+/// Enters a region at its first use, or when ids have changed.
+#[inline(never)]
+fn enter_resolved(region: &impl Deref<Target = RegionId>) -> Guard {
+    (**region).enter()
 }
 
 /// To have a reference to it.
@@ -241,6 +264,20 @@ impl OwnedRegion {
     /// Whether the region has the name it was asked for, rather than a parent's or `~other`.
     pub fn has_own_name(&self, name: &str) -> bool {
         self.own && self.name.text == name
+    }
+
+    /// Puts the region in force on this thread until the guard is dropped. Costs a few nanoseconds.
+    #[inline(always)]
+    pub fn enter(&self) -> Guard {
+        // While this owner is here, the id is nobody else's.
+        if ids::all_plain() { Guard::enter_plain(self.id.index) } else { enter_resolved(self) }
+    }
+
+    /// Runs `f` in the region, and leaves it also when `f` panics.
+    #[inline]
+    pub fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _in_region = self.enter();
+        f()
     }
 
     /// As [`Region::reassign_to`]. What `tenant/7` charged to `tenant`, because ids had run out, is not given away.
