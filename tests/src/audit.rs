@@ -1,5 +1,5 @@
-//! The ledger with a live bit per slot: an allocator that keeps a list of its own of every block that it hands out, with
-//! the region in force, so that what the ledger says can be compared block by block.
+//! The ledger with a live bit per slot: an allocator that keeps a list of its own of every block that it hands out,
+//! with the region in force, so that what the ledger says can be compared block by block.
 //!
 //! The list lies in memory that it maps itself (`table.rs`), with the last owner of each slot and page; nothing of it
 //! is taken from the ledger. `compare.rs` asks the ledger's owner map about each slot and page in it. The process that

@@ -40,8 +40,9 @@ impl Built {
     }
 }
 
-/// Builds `engine` for workloads of the classes `needed`, or finds it in the folder `built`, and asks it what its allocator
-/// is. An engine that cannot be built says why where its results would stand; only the plain one must be there.
+/// Builds `engine` for workloads of the classes `needed`, or finds it in the folder `built`, and asks it what its
+/// allocator is. An engine that cannot be built says why where its results would stand; only the plain one must be
+/// there.
 pub fn build(engine: &'static Engine, needed: &[Class], built: Option<&Path>) -> Result<Built, String> {
     let has = |large| needed.iter().any(|class| class.is_large() == large);
     // The larger programs first: cargo gives both builds one name, and the last one keeps it.
@@ -76,8 +77,8 @@ pub fn build(engine: &'static Engine, needed: &[Class], built: Option<&Path>) ->
     Ok(built)
 }
 
-/// Builds one program of the folder `folder` under `benches/engines`, or finds it in the folder `built`: one cargo call, so
-/// that the features which another engine asks of jemalloc do not reach it.
+/// Builds one program of the folder `folder` under `benches/engines`, or finds it in the folder `built`: one cargo
+/// call, so that the features which another engine asks of jemalloc do not reach it.
 pub fn binary(
     folder: &str,
     binary: &str,

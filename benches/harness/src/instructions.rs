@@ -109,9 +109,9 @@ fn count(
     Ok((sample.operations, total))
 }
 
-/// What an engine is told while it is counted: beside its own settings, that jemalloc does nothing by the clock, neither
-/// purging pages nor emptying thread caches. Under callgrind a run takes fifty times as long as without, and how often it
-/// would do so depends on the machine. What it does by counting remains.
+/// What an engine is told while it is counted: beside its own settings, that jemalloc does nothing by the clock,
+/// neither purging pages nor emptying thread caches. Under callgrind a run takes fifty times as long as without, and
+/// how often it would do so depends on the machine. What it does by counting remains.
 fn environment(engine: &Engine) -> Vec<(&'static str, String)> {
     const UNTIMED: &str = "dirty_decay_ms:-1,muzzy_decay_ms:-1,experimental_tcache_gc:false";
     // The second name is that of a jemalloc that stands in for the C library's malloc.

@@ -20,8 +20,8 @@ pub struct Engine<T> {
 const USAGE: &str =
     "WORKLOAD [--iterations N] | latency PATTERN [--operations N] | footprint KIND --count N | describe";
 
-/// The `main` of an engine: `WORKLOAD` measures time and peak RSS, `latency` single operations, `footprint` what threads
-/// and regions cost, and `describe` says what the allocator is.
+/// The `main` of an engine: `WORKLOAD` measures time and peak RSS, `latency` single operations, `footprint` what
+/// threads and regions cost, and `describe` says what the allocator is.
 pub fn main<T: Tagger>(engine: Engine<T>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

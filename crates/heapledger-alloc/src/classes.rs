@@ -137,8 +137,8 @@ pub(crate) enum Shape {
 impl Shape {
     /// The shape of a block of `size` bytes at `align`. For a large one `usable_bytes` is asked, with both.
     ///
-    /// Asked rather than computed: whether large sizes are rounded to a page or to four classes per doubling is a setting
-    /// of jemalloc (`opt.disable_large_size_classes`).
+    /// Asked rather than computed: whether large sizes are rounded to a page or to four classes per doubling is a
+    /// setting of jemalloc (`opt.disable_large_size_classes`).
     #[inline]
     pub(crate) fn of(size: usize, align: usize, usable_bytes: impl FnOnce(usize, usize) -> usize) -> Shape {
         let size = size.max(1);

@@ -1,7 +1,7 @@
 //! Counters: one set per thread slot, with one writer; and one shared set, with atomic additions, for everybody else.
 //!
-//! A set has [`COUNTER_STRIDE_BYTES`] per tag: pairs of words, first what was allocated, then what was freed. Words only
-//! grow, and wrap; the next thread of a slot goes on from their values. Readers write nothing.
+//! A set has [`COUNTER_STRIDE_BYTES`] per tag: pairs of words, first what was allocated, then what was freed. Words
+//! only grow, and wrap; the next thread of a slot goes on from their values. Readers write nothing.
 
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
@@ -135,8 +135,8 @@ pub(crate) unsafe fn show_record(base: *mut u8, record: &ThreadRecord) {
     slot.record.store(core::ptr::from_ref(record).cast_mut(), SeqCst);
 }
 
-/// Takes the record out of sight, and waits until nobody reads it: for some hundred loads at most, unless the reader is not
-/// running. In a forked child nobody reads.
+/// Takes the record out of sight, and waits until nobody reads it: for some hundred loads at most, unless the reader is
+/// not running. In a forked child nobody reads.
 ///
 /// # Safety
 /// * As for `show_record`.
@@ -335,7 +335,8 @@ fn for_each_set(regions: usize, mut each: impl FnMut(usize, &Words)) {
     }
 }
 
-/// By tag: what earlier regions of the index allocated and freed, per pair of words; they are gone, so both are the same.
+/// By tag: what earlier regions of the index allocated and freed, per pair of words; they are gone, so both are the
+/// same.
 static EARLIER: [[AtomicU64; WORDS / 2]; TAGS] = [const { [const { AtomicU64::new(0) }; WORDS / 2] }; TAGS];
 
 /// Whether there is any.
@@ -372,7 +373,8 @@ fn is_flow(pair: usize) -> bool {
     pair != USED_WITHOUT_BYTES / 2
 }
 
-/// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that reading.
+/// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that
+/// reading.
 pub(crate) fn is_live(region: usize) -> bool {
     pairs(region).iter().enumerate().any(|(pair, flow)| is_flow(pair) && flow.live() != 0)
 }

@@ -1,10 +1,10 @@
 //! Blocks of isolated regions: an arena each, without decay, past the caches of threads.
 //!
-//! Arenas are never destroyed, because that would free their live blocks. A page of such an arena has one region's tag in
-//! its word, out of reach of the fast path (`words.rs`), so every free of such a block comes here, from any thread.
+//! Arenas are never destroyed, because that would free their live blocks. A page of such an arena has one region's tag
+//! in its word, out of reach of the fast path (`words.rs`), so every free of such a block comes here, from any thread.
 //!
-//! A thread that is being torn down gets blocks of jemalloc's first arena, whichever it asks for. Such a block must not mark
-//! its page, which others use, so each block's place is known before it is charged (`lies_in`).
+//! A thread that is being torn down gets blocks of jemalloc's first arena, whichever it asks for. Such a block must not
+//! mark its page, which others use, so each block's place is known before it is charged (`lies_in`).
 
 use core::alloc::Layout;
 use core::ffi::{CStr, c_void};
@@ -130,8 +130,8 @@ pub(crate) fn allocate(tag: u16, layout: Layout, zeroed: bool) -> *mut u8 {
     unsafe { jemalloc::mallocx(size, flags(arena, size, layout.align()) | zero).cast() }
 }
 
-/// Whether a block lies in the arena of the region with this tag. `known` says that its page is marked already: pages of an
-/// arena stay there, because a region is isolated only where jemalloc keeps what it has mapped (`opt.retain`).
+/// Whether a block lies in the arena of the region with this tag. `known` says that its page is marked already: pages
+/// of an arena stay there, because a region is isolated only where jemalloc keeps what it has mapped (`opt.retain`).
 pub(crate) fn lies_in(tag: u16, block: *mut u8, known: bool) -> bool {
     if known {
         return true;

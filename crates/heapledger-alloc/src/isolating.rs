@@ -16,9 +16,9 @@ use crate::{isolated, slow};
 /// # fn main() {}
 /// ```
 ///
-/// Everything that is said of [`Ledger`] holds for it. It costs a load and a test more per allocation, nothing per free, and
-/// is a type of its own so that programs without isolated regions do not pay for that. With a plain [`Ledger`] such regions
-/// work as ordinary ones, and [`isolation`](heapledger_core::RegionId::isolation) says so.
+/// Everything that is said of [`Ledger`] holds for it. It costs a load and a test more per allocation, nothing per
+/// free, and is a type of its own so that programs without isolated regions do not pay for that. With a plain
+/// [`Ledger`] such regions work as ordinary ones, and [`isolation`](heapledger_core::RegionId::isolation) says so.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IsolatingLedger {
     ledger: Ledger,
@@ -37,8 +37,8 @@ fn may_be_isolated() -> bool {
     with_record(|record| record.tag() & ISOLATED_BIT != 0)
 }
 
-// SAFETY: each method is `Ledger`'s, or its slow path, which serves every layout. A block says by its page how it is freed
-// and resized.
+// SAFETY: each method is `Ledger`'s, or its slow path, which serves every layout. A block says by its page how it is
+// freed and resized.
 unsafe impl GlobalAlloc for IsolatingLedger {
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

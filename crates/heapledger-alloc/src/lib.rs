@@ -6,9 +6,10 @@
 //!
 //! # How a free finds the region
 //! Beside the heap lies one 8-byte word per 4 KiB page (`pages.rs`, `words.rs`). A page whose blocks all belong to one
-//! region carries that region's tag, and then an operation costs one load and one compare. A page with blocks of several
-//! regions is *mixed*: its word points to a row with one entry per slot (`rows.rs`). `protocol.rs` has the transitions
-//! and why they are exact; nothing of this lies inside the heap, so jemalloc's placement is what it would be without us.
+//! region carries that region's tag, and then an operation costs one load and one compare. A page with blocks of
+//! several regions is *mixed*: its word points to a row with one entry per slot (`rows.rs`). `protocol.rs` has the
+//! transitions and why they are exact; nothing of this lies inside the heap, so jemalloc's placement is what it would
+//! be without us.
 //!
 //! # How it counts
 //! Each thread has counters of its own per region (`counters.rs`), with one writer, summed when read. Allocated and
@@ -16,9 +17,9 @@
 //! figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `counters` → `threads` → `isolated` → `slow` →
-//! `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are model-checked under
-//! `--cfg loom`.
+//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `counters` → `threads` → `isolated` →
+//! `slow` → `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are
+//! model-checked under `--cfg loom`.
 
 #![cfg_attr(
     loom,

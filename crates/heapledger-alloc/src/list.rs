@@ -68,8 +68,8 @@ impl FreeList {
 
     /// Gives a row back. Its page's word has forgotten it before.
     pub(crate) fn push<R: Rows>(&self, rows: &R, row: Row) {
-        // A reader that comes from the page's old word may still look at the row: if it sees anything that is written from
-        // here on, its second look at the word sees that it changed (`protocol::is_still`).
+        // A reader that comes from the page's old word may still look at the row: if it sees anything that is written
+        // from here on, its second look at the word sees that it changed (`protocol::is_still`).
         fence(Release);
         let mut seen = self.0.load(Relaxed);
         loop {

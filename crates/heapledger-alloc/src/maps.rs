@@ -18,7 +18,8 @@ static REFUSED: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Fresh {
     address: usize,
     len: usize,
-    /// Its place in the list, taken before it is used so that keeping cannot fail; wasted if a race for its use is lost.
+    /// Its place in the list, taken before it is used so that keeping cannot fail; wasted if a race for its use is
+    /// lost.
     place: usize,
 }
 

@@ -48,8 +48,8 @@ pub(crate) fn peek(address: usize) -> Word {
     }
     // SAFETY: the entry is neither null nor REFUSED.
     let word = unsafe { word_at(biased, address) };
-    // Acquire: who sees a row in the word sees what it was filled with. Free on x86, like that of the entry above, which
-    // pairs with the leaf's publication.
+    // Acquire: who sees a row in the word sees what it was filled with. Free on x86, like that of the entry above,
+    // which pairs with the leaf's publication.
     Word(word.load(Acquire))
 }
 
@@ -71,8 +71,8 @@ fn entry(address: usize) -> &'static AtomicPtr<AtomicU64> {
 #[inline(always)]
 unsafe fn word_at(biased: *mut AtomicU64, address: usize) -> &'static AtomicU64 {
     let place = biased.wrapping_add(address >> PAGE_SHIFT);
-    // SAFETY: by the caller, `biased` is a leaf minus its first page's offset, so `place` is the word of this page inside
-    // the leaf, which is mapped, zeroed and never unmapped.
+    // SAFETY: by the caller, `biased` is a leaf minus its first page's offset, so `place` is the word of this page
+    // inside the leaf, which is mapped, zeroed and never unmapped.
     unsafe { &*place }
 }
 
@@ -97,8 +97,8 @@ pub(crate) fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
     word(address)
 }
 
-/// Calls `each` with the word of every page that starts in `first..end`, making leaves where they are missing and may be
-/// made. `first` is a multiple of the page size.
+/// Calls `each` with the word of every page that starts in `first..end`, making leaves where they are missing and may
+/// be made. `first` is a multiple of the page size.
 #[inline]
 pub(crate) fn for_each_word(first: usize, end: usize, each: impl Fn(&AtomicU64)) {
     let mut from = first;
@@ -107,8 +107,8 @@ pub(crate) fn for_each_word(first: usize, end: usize, each: impl Fn(&AtomicU64))
         let to = end.min(((from >> LEAF_SHIFT) + 1) << LEAF_SHIFT);
         let pages = (to - from).div_ceil(PAGE_BYTES);
         if let Some(word) = word_or_map(from) {
-            // SAFETY: all pages in `from..to` lie in the GiB of `from`, so their words lie in the leaf of `word`, which is
-            // never unmapped.
+            // SAFETY: all pages in `from..to` lie in the GiB of `from`, so their words lie in the leaf of `word`, which
+            // is never unmapped.
             let words = unsafe { core::slice::from_raw_parts(word, pages) };
             words.iter().for_each(&each);
         }
@@ -185,14 +185,14 @@ impl PageWord {
         if self.word.is_mixed() { None } else { index_of(self.word.start()) }
     }
 
-    /// The index of the region that owns the block which began on an earlier page and ends here. Known only for blocks of
-    /// more than a page in slabs.
+    /// The index of the region that owns the block which began on an earlier page and ends here. Known only for blocks
+    /// of more than a page in slabs.
     pub fn tail_owner(self) -> Option<usize> {
         index_of(self.word.tail()?)
     }
 
-    /// The index of the region that owns the block of `class` which starts at this offset in the page, or owned it last;
-    /// `None` if the page carries blocks of another class now, or none, or has changed since its word was read.
+    /// The index of the region that owns the block of `class` which starts at this offset in the page, or owned it
+    /// last; `None` if the page carries blocks of another class now, or none, or has changed since its word was read.
     ///
     /// It does not say whether such a block lives. For many slots of one page [`slot_owners`](PageWord::slot_owners) is
     /// cheaper.
@@ -210,7 +210,8 @@ impl PageWord {
         self.word.isolated_owner().is_some()
     }
 
-    /// Asks the processor for the owners of a mixed page's slots, for who reads them soon: they lie elsewhere in memory.
+    /// Asks the processor for the owners of a mixed page's slots, for who reads them soon: they lie elsewhere in
+    /// memory.
     #[inline]
     pub fn fetch_ahead(self) {
         if let Some((class, row)) = self.word.row()
@@ -235,8 +236,8 @@ impl PageWord {
     }
 
     /// Writes for each block of `class` that starts in the page, one after the other, one more than the index of the
-    /// region that owns it, or owned it last, and 0 for nobody. `false` if the page has changed since its word was read;
-    /// then what was written may be any number.
+    /// region that owns it, or owned it last, and 0 for nobody. `false` if the page has changed since its word was
+    /// read; then what was written may be any number.
     #[inline]
     pub fn write_tags(self, class: usize, out: &mut [u16]) -> bool {
         if !self.word.is_mixed() {
@@ -268,17 +269,18 @@ pub struct SlotOwners {
 }
 
 impl SlotOwners {
-    /// The index of the region that owns a block, or owned it last, by how many blocks start before it in the same page:
-    /// with blocks of `bytes`, that is its offset in the page divided by `bytes`. `None` beyond the slots that a page of
-    /// the class can have. Below [`MAX_REGIONS`], whatever happens beside. One load; it does not say whether the block lives.
+    /// The index of the region that owns a block, or owned it last, by how many blocks start before it in the same
+    /// page: with blocks of `bytes`, that is its offset in the page divided by `bytes`. `None` beyond the slots that a
+    /// page of the class can have. Below [`MAX_REGIONS`], whatever happens beside. One load; it does not say whether
+    /// the block lives.
     #[inline(always)]
     pub fn owner(self, slot: usize) -> Option<usize> {
         // Relaxed: `still_hold` fences.
         index_of(self.entries.get(slot)?.load(Relaxed)).filter(|index| *index < MAX_REGIONS)
     }
 
-    /// Whether the page is still what it was when its word was read. If it is not, the row may have been given to another
-    /// page meanwhile, and what [`owner`](SlotOwners::owner) said may be anything. One load.
+    /// Whether the page is still what it was when its word was read. If it is not, the row may have been given to
+    /// another page meanwhile, and what [`owner`](SlotOwners::owner) said may be anything. One load.
     ///
     /// A page that lost its row and got the very same one back since then is taken for unchanged.
     #[inline]
@@ -298,8 +300,8 @@ fn index_of(tag: u16) -> Option<usize> {
     usize::from(tag).checked_sub(1).map(region_root)
 }
 
-/// Calls `each` with the address and the word of every page that starts in `start..end`; pages in a GiB that the heap has
-/// never touched are left out. Reads one word per page; the words may change at any moment.
+/// Calls `each` with the address and the word of every page that starts in `start..end`; pages in a GiB that the heap
+/// has never touched are left out. Reads one word per page; the words may change at any moment.
 pub fn for_each_page_word(start: usize, end: usize, mut each: impl FnMut(usize, PageWord)) {
     let mut from = start.next_multiple_of(PAGE_BYTES);
     while from < end && from >> LEAF_SHIFT < ROOT_ENTRIES {

@@ -1,17 +1,18 @@
 //! The transitions of a page's word, and why each block's owner is exact.
 //!
-//! Terms: a thread *holds* a slot from the moment jemalloc hands it out until it gives it back; only the holder's thread
-//! writes the slot's row entry, and the owner is read before the slot is given back.
+//! Terms: a thread *holds* a slot from the moment jemalloc hands it out until it gives it back; only the holder's
+//! thread writes the slot's row entry, and the owner is read before the slot is given back.
 //!
-//! * **(I1)** On a mixed page the row has the class of the page's slab, and the entry of each held slot names its owner.
+//! * **(I1)** On a mixed page the row has the class of the page's slab, and the entry of each held slot names its
+//!   owner.
 //! * **(I2)** On a pure page that has a row of the slab's class, every slot's entry equals the page's tag.
 //! * **(I3)** A row is freed only when its page carries blocks of another class or a block of its own pages: then no
 //!   slot of the row's class is held on that page, so nobody reads it.
 //! * **(I4)** A pure page's tag changes only while no block that relies on it is held: by a block that has the page's
 //!   starts to itself, by the first block of another class after the page was mixed or had a tail, or by `flip`.
 //!
-//! A block that *inherits* (finds the page pure with its own tag) writes nothing; when somebody else mixes the page, the
-//! row is filled with that tag first, so the block reads the same owner before and after.
+//! A block that *inherits* (finds the page pure with its own tag) writes nothing; when somebody else mixes the page,
+//! the row is filled with that tag first, so the block reads the same owner before and after.
 //!
 //! Orderings: a word is loaded with Acquire and changed with Release (AcqRel), so that who sees a row sees its fill.
 //! Entries are Relaxed: a free is ordered after its allocation by whatever handed the block over.
@@ -52,8 +53,8 @@ pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize
         }
         if !seen.is_mixed() {
             if seen.tag() == 0 || seen.tail().is_some() {
-                // Nobody's yet, or last of blocks of more than a page: those are of an earlier slab, so nothing of them is
-                // held, and no later block inherited from them (see TAILED).
+                // Nobody's yet, or last of blocks of more than a page: those are of an earlier slab, so nothing of them
+                // is held, and no later block inherited from them (see TAILED).
                 if swap(word, seen, Word::pure(tag)) {
                     return tag;
                 }
@@ -145,8 +146,8 @@ pub(crate) fn owner<R: Rows>(word: Word, rows: &R, slot: usize) -> u16 {
 /// hold. If it is not, those entries may be another page's by now.
 #[inline]
 pub(crate) fn is_still(word: &AtomicU64, seen: Word) -> bool {
-    // Acquire: who saw an entry that was written after the row was given back sees the word that forgot the row, because
-    // `list.rs` fences between the two.
+    // Acquire: who saw an entry that was written after the row was given back sees the word that forgot the row,
+    // because `list.rs` fences between the two.
     fence(Acquire);
     word.load(Relaxed) == seen.0
 }
@@ -215,8 +216,8 @@ fn change<R: Rows>(word: &AtomicU64, rows: &R, to: impl Fn(Word) -> Word) {
 /// blocks can start in it.
 ///
 /// Only while the caller is the one registered thread (`registered` counts them, and a thread that registers fences
-/// after counting itself): then only slow paths, which fence in `own`, can write an entry meanwhile. A dead slot's entry
-/// counts like a live one's: it may be handed out at any moment to a thread that inherits.
+/// after counting itself): then only slow paths, which fence in `own`, can write an entry meanwhile. A dead slot's
+/// entry counts like a live one's: it may be handed out at any moment to a thread that inherits.
 pub(crate) fn flip<R: Rows>(word: &AtomicU64, rows: &R, slots: usize, tag: u16, registered: &AtomicUsize) -> bool {
     let seen = Word(word.load(Acquire));
     let Some((class, row)) = seen.row() else { return false };

@@ -75,7 +75,8 @@ pub(crate) fn prefetch(class: usize, row: Row) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint never faults, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(row.0 as *const i8) };
-        // The first class whose entries fit in one line is that of 128 bytes; lines beyond the second follow by themselves.
+        // The first class whose entries fit in one line is that of 128 bytes; lines beyond the second follow by
+        // themselves.
         const LINE_BYTES: usize = 64;
         if slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() >= LINE_BYTES {
             // SAFETY: as above.

@@ -59,7 +59,8 @@ unsafe fn slots_of(pair: u8) -> &'static Slots {
 /// Charges a small block that did not find its page pure and the thread's own, but the page word `word`.
 ///
 /// First the mixed page that already has a row of this class: by far the most frequent of these cases, and the only one
-/// that needs no atomic read-modify-write. Only a registered thread finds that, so no `flip` runs beside it (see there).
+/// that needs no atomic read-modify-write. Only a registered thread finds that, so no `flip` runs beside it (see
+/// there).
 ///
 /// # Safety
 /// * `size` is at most a page, and `block` is null or what jemalloc returned for it.
@@ -172,8 +173,8 @@ unsafe fn free_cold(block: *mut u8, size: usize) {
     unsafe { dealloc_any(block, unflagged(size)) }
 }
 
-/// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one. So
-/// the compiler need not work the flag out.
+/// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one.
+/// So the compiler need not work the flag out.
 #[inline(always)]
 pub(crate) fn unflagged(size: usize) -> Layout {
     // SAFETY: the size is that of a live block, so it does not overflow when rounded up to 1.
@@ -458,8 +459,8 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
 
 /// Charges a block to the current region as `Ledger::alloc` would, without allocating it.
 ///
-/// For callers that get blocks from jemalloc by other ways, and for signal handlers. Allocates nothing, takes no lock. On
-/// a thread whose allocations the ledger has not seen yet it uses counters that all threads share.
+/// For callers that get blocks from jemalloc by other ways, and for signal handlers. Allocates nothing, takes no lock.
+/// On a thread whose allocations the ledger has not seen yet it uses counters that all threads share.
 ///
 /// # Safety
 /// * `block` is a live block that jemalloc returned for `layout`, is not charged yet, and stays the caller's until

@@ -1,10 +1,10 @@
 //! Registration and teardown of threads, and what a forked child must forget.
 //!
-//! A thread tells us that it ends through a pthread key. The C library runs the destructors of keys in four rounds at most
-//! (`PTHREAD_DESTRUCTOR_ITERATIONS`), and a value that is set in the last of them gets no destructor: a thread whose very
-//! first operation comes there, out of another key's destructor that ran three times before without allocating, keeps its
-//! slot for good. What it counted stays right; what is lost is the slot, and un-mixing, which needs a single registered
-//! thread. Nothing tells a thread that it is in that round, so nothing is done about it.
+//! A thread tells us that it ends through a pthread key. The C library runs the destructors of keys in four rounds at
+//! most (`PTHREAD_DESTRUCTOR_ITERATIONS`), and a value that is set in the last of them gets no destructor: a thread
+//! whose very first operation comes there, out of another key's destructor that ran three times before without
+//! allocating, keeps its slot for good. What it counted stays right; what is lost is the slot, and un-mixing, which
+//! needs a single registered thread. Nothing tells a thread that it is in that round, so nothing is done about it.
 
 use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize, fence};
@@ -114,7 +114,8 @@ fn register(record: &ThreadRecord) {
 unsafe extern "C" fn unregister(base: *mut libc::c_void) {
     with_record(|record| {
         record.detach(State::Shared);
-        // From here on the thread keeps what it enters; what it has on its stack already is kept before that is out of sight.
+        // From here on the thread keeps what it enters; what it has on its stack already is kept before that is out of
+        // sight.
         record.each_tag(&mut |tag| heapledger_core::hooks::keep(usize::from(tag) - 1));
     });
     // The record lies in this thread's memory, which goes soon.

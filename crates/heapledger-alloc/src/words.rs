@@ -15,8 +15,8 @@
 pub(crate) const TAG_BITS: u32 = 14;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const CLEARING: u64 = 1 << 14;
-/// The same bit, on a page that is not mixed. It keeps the low 16 bits from equalling a tag: a tail is of a block of more
-/// than a page, so a smaller one that comes belongs to a later slab, and its slow path forgets the tail.
+/// The same bit, on a page that is not mixed. It keeps the low 16 bits from equalling a tag: a tail is of a block of
+/// more than a page, so a smaller one that comes belongs to a later slab, and its slow path forgets the tail.
 const TAILED: u64 = CLEARING;
 /// As the thread record has it: or-ed with twice a class, the low 16 bits of a mixed page's word.
 const MIXED: u64 = heapledger_core::thread::MIXED_BIT as u64;
@@ -52,8 +52,8 @@ impl Word {
         Word(MIXED | (2 * class as u64) | (class as u64) << KIND_SHIFT | ((row.0 >> ROW_SHIFT) as u64) << REST_SHIFT)
     }
 
-    /// The low 16 bits: equal to a tag exactly when the page is pure, that region's, and has no tail; 0 only when no block
-    /// starts here.
+    /// The low 16 bits: equal to a tag exactly when the page is pure, that region's, and has no tail; 0 only when no
+    /// block starts here.
     #[inline(always)]
     pub(crate) const fn low(self) -> u16 {
         self.0 as u16
@@ -121,9 +121,9 @@ impl Word {
         }
     }
 
-    /// The same page when regions are gone whose blocks were its last: it names none of them. Of a mixed page nothing is
-    /// changed, because its row belongs to who holds its slots; and a pure one that still has a row becomes mixed, because
-    /// a row of a pure page must repeat its tag.
+    /// The same page when regions are gone whose blocks were its last: it names none of them. Of a mixed page nothing
+    /// is changed, because its row belongs to who holds its slots; and a pure one that still has a row becomes mixed,
+    /// because a row of a pure page must repeat its tag.
     pub(crate) fn without(self, gone: impl Fn(u16) -> bool) -> Word {
         if self.is_mixed() {
             return self;

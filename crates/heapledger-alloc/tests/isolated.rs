@@ -257,7 +257,8 @@ fn a_million_frees_by_other_threads_leave_nothing_in_their_caches() {
     assert_eq!((live(*BUSY), live(*other)), ((0, 0), (0, 0)));
 }
 
-/// Every 64th of a million little blocks lives on: beside the others it pins nearly every slab, in an arena of its own none.
+/// Every 64th of a million little blocks lives on: beside the others it pins nearly every slab, in an arena of its own
+/// none.
 #[test]
 fn what_lives_on_elsewhere_pins_nothing() {
     const BLOCKS: usize = 1 << 18;

@@ -16,8 +16,8 @@ pub struct Adopted {
     pub requested_bytes: u64,
     /// Blocks that were the region's already.
     pub kept_blocks: u64,
-    /// Blocks that stay whose they were: no ledger charged them, or they lie in the arena of another, isolated region, or
-    /// memory to note their owner was refused.
+    /// Blocks that stay whose they were: no ledger charged them, or they lie in the arena of another, isolated region,
+    /// or memory to note their owner was refused.
     pub refused_blocks: u64,
 }
 
@@ -54,9 +54,9 @@ impl std::error::Error for AdoptError {}
 
 /// Values whose heap blocks can be handed to another region; see [`RegionId::adopt`].
 ///
-/// Implemented for what has its blocks for itself and says where they are: `Box`, `Vec`, `String`, `OsString`, `PathBuf`,
-/// `CString`, and arrays, tuples, `Option`s and `Result`s of such. Values of which parts may be somebody else's (`Rc`,
-/// `Arc`) and maps, whose tables cannot be found from outside, have no implementation.
+/// Implemented for what has its blocks for itself and says where they are: `Box`, `Vec`, `String`, `OsString`,
+/// `PathBuf`, `CString`, and arrays, tuples, `Option`s and `Result`s of such. Values of which parts may be somebody
+/// else's (`Rc`, `Arc`) and maps, whose tables cannot be found from outside, have no implementation.
 ///
 /// For a type of your own hand the parts on:
 ///
@@ -110,8 +110,8 @@ impl Adopter {
 }
 
 impl RegionId {
-    /// Makes this region the owner of every heap block that the value owns, as if it had been built here: a `Vec<String>`
-    /// comes with its strings. Whoever frees the blocks later credits this region.
+    /// Makes this region the owner of every heap block that the value owns, as if it had been built here: a
+    /// `Vec<String>` comes with its strings. Whoever frees the blocks later credits this region.
     ///
     /// In the totals each block counts as freed by its earlier region and allocated by this one, as a `realloc` does.
     /// Costs a few nanoseconds per block, and some per page for blocks of 4 to 14 KiB; nothing is copied. Without an

@@ -11,8 +11,8 @@ use crate::region::RegionId;
 /// Runs the future's polls, and its drop, in a region; made by [`InRegionExt::in_region`].
 ///
 /// The region is in force only while the future is being polled or dropped, on whatever thread that happens, and is
-/// left when a poll panics. Tasks that the future spawns start untagged. The region does not retire before the future is
-/// dropped.
+/// left when a poll panics. Tasks that the future spawns start untagged. The region does not retire before the future
+/// is dropped.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct InRegion<F> {

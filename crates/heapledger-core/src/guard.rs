@@ -45,8 +45,8 @@ impl Guard {
         guard
     }
 
-    /// For an id that somebody keeps from being given to another name, while `ids::all_plain` holds. Needs no second look:
-    /// a region that changes meanwhile is one that threads are in already, and those go on as before.
+    /// For an id that somebody keeps from being given to another name, while `ids::all_plain` holds. Needs no second
+    /// look: a region that changes meanwhile is one that threads are in already, and those go on as before.
     #[inline(always)]
     pub(crate) fn enter_plain(index: u16) -> Guard {
         Guard::enter_tag(index + 1)

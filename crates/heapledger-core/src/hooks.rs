@@ -37,8 +37,8 @@ pub struct Hooks {
     pub is_live: fn(usize) -> bool,
     /// Has every thread of the process be past a barrier; `false` if that cannot be had.
     pub barrier: fn() -> bool,
-    /// Names every tag that a thread of the allocator's is in, or will be in once it leaves a scope; `false` if some thread
-    /// cannot be asked.
+    /// Names every tag that a thread of the allocator's is in, or will be in once it leaves a scope; `false` if some
+    /// thread cannot be asked.
     pub each_tag_in_use: fn(&mut dyn FnMut(u16)) -> bool,
     /// Forgets what was counted and which pages are named for indices that nobody can use any more.
     pub forget: fn(&dyn Fn(usize) -> bool),

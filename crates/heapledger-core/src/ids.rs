@@ -10,8 +10,8 @@ use crate::region::RegionId;
 use crate::thread::{ISOLATED_BIT, MAX_REGIONS};
 
 static NAMES: [OnceRef<Name>; MAX_REGIONS] = [const { OnceRef::new() }; MAX_REGIONS];
-/// The generation of each index, with `SPECIAL` if entering it takes more than that. An entry for each value that an index
-/// can have, so that none needs a comparison; only those of regions are ever touched.
+/// The generation of each index, with `SPECIAL` if entering it takes more than that. An entry for each value that an
+/// index can have, so that none needs a comparison; only those of regions are ever touched.
 static ENTRIES: [AtomicU32; ENTRY_COUNT] = [const { AtomicU32::new(0) }; ENTRY_COUNT];
 const ENTRY_COUNT: usize = 1 << u16::BITS;
 /// Whether any of `ENTRIES` has been other than 0, or any name has been given another id: until then an id and its tag
@@ -118,8 +118,8 @@ fn entry_to_change(index: u16) -> &'static AtomicU32 {
 
 /// To be called before anything is changed that entering a region depends on.
 pub(crate) fn will_change() {
-    // SeqCst, before the change and the barrier that follows it: who does not see this does not see the change either, and
-    // is found by the barrier as if it had looked at the entry (see `reuse.rs`).
+    // SeqCst, before the change and the barrier that follows it: who does not see this does not see the change either,
+    // and is found by the barrier as if it had looked at the entry (see `reuse.rs`).
     CHANGED.store(true, SeqCst);
 }
 
@@ -181,8 +181,8 @@ pub(crate) fn isolation(index: usize) -> Isolation {
     Isolation::ALL[usize::from(number) % Isolation::ALL.len()]
 }
 
-/// Asks the allocator for an arena of its own. What the region has already stays where it is, and threads that are in it
-/// go on as before until they next enter it.
+/// Asks the allocator for an arena of its own. What the region has already stays where it is, and threads that are in
+/// it go on as before until they next enter it.
 pub(crate) fn isolate(id: RegionId) {
     if isolation(id.index()) == Isolation::Isolated || id.index() < RESERVED {
         return;
@@ -255,8 +255,8 @@ pub(crate) fn may_leave(index: usize) -> bool {
     !is_kept(index) && (LEAVING[index].load(Relaxed) || name.retired())
 }
 
-/// Takes an index away from its name, if nothing names it any more: from then on it cannot be entered. `false` if it is in
-/// use, or is nobody's. Only under the turn of `reassign.rs`.
+/// Takes an index away from its name, if nothing names it any more: from then on it cannot be entered. `false` if it is
+/// in use, or is nobody's. Only under the turn of `reassign.rs`.
 pub(crate) fn detach(index: usize) -> bool {
     let Some(name) = NAMES.get(index).and_then(OnceRef::get).filter(|_| index >= RESERVED) else { return false };
     if LEAVING[index].load(Relaxed) {

@@ -11,8 +11,8 @@ use crate::once::OnceRef;
 use crate::region::RegionId;
 use crate::{ids, reuse};
 
-/// How many different names a process can use in all; what comes beyond is treated as if the table of ids were full. Names
-/// are kept for good, and this bounds what they take.
+/// How many different names a process can use in all; what comes beyond is treated as if the table of ids were full.
+/// Names are kept for good, and this bounds what they take.
 const NAMES_MAX: usize = 1 << 16;
 
 /// How many ids are ours from the start.
@@ -145,7 +145,8 @@ fn intern(text: &str) -> Option<&'static Name> {
         Ok(name) => return Some(name),
         Err(cell) => cell,
     };
-    // Relaxed: a number of its own. It is not given back when the name turns out to be there, which is as rare as the race.
+    // Relaxed: a number of its own. It is not given back when the name turns out to be there, which is as rare as the
+    // race.
     if NAMES.fetch_update(Relaxed, Relaxed, |count| (count < NAMES_MAX).then_some(count + 1)).is_err() {
         return None;
     }
@@ -349,8 +350,8 @@ impl Claim {
     }
 }
 
-/// Looks for ids among those of retired regions, if another one has retired since the last time, and now and then because
-/// blocks may have gone.
+/// Looks for ids among those of retired regions, if another one has retired since the last time, and now and then
+/// because blocks may have gone.
 #[cold]
 fn find_ids() {
     let now = RETIRED.load(Relaxed) + 1 + TRIES.fetch_add(1, Relaxed) / 64;

@@ -14,8 +14,8 @@ use crate::region::RegionId;
 pub enum ReassignError {
     /// No ledger is installed, so nothing is charged to anybody.
     NotInstalled,
-    /// The region has no id of its own: its name was not acceptable, or the table was full, and what it charges is shared
-    /// with others.
+    /// The region has no id of its own: its name was not acceptable, or the table was full, and what it charges is
+    /// shared with others.
     NotItsOwn,
     /// Source and target are the same region.
     Same,

@@ -100,17 +100,17 @@ impl Region {
 
     /// As [`new`](Region::new), with an arena of jemalloc for this region alone.
     ///
-    /// What is allocated in the region lies on pages that hold nothing else, so a few blocks that live on pin no page of
-    /// other regions, and pages that it no longer uses go back at once (the arena has decay times of 0). For long-lived
-    /// small blocks that would otherwise be scattered over pages of passing ones.
+    /// What is allocated in the region lies on pages that hold nothing else, so a few blocks that live on pin no page
+    /// of other regions, and pages that it no longer uses go back at once (the arena has decay times of 0). For
+    /// long-lived small blocks that would otherwise be scattered over pages of passing ones.
     ///
     /// The program's allocator must be `heapledger::IsolatingLedger`; with `heapledger::Ledger` it works as an ordinary
-    /// region. The price is this region's own: getting the arena at its first use (some 100 KiB of jemalloc's metadata and a few
-    /// system calls), slower allocations and frees, because its blocks pass by the caches of threads, and memory in its
-    /// slabs that no other region can use. Others pay a load and a test per allocation. Blocks that the region had before, that it adopts, or that
-    /// are allocated on a thread that entered it before it was isolated lie where others do. At most 256 regions are
-    /// isolated; a further one works as an ordinary region, and [`isolation`](RegionId::isolation) says so. Its blocks
-    /// cannot be adopted by other regions.
+    /// region. The price is this region's own: getting the arena at its first use (some 100 KiB of jemalloc's metadata
+    /// and a few system calls), slower allocations and frees, because its blocks pass by the caches of threads, and
+    /// memory in its slabs that no other region can use. Others pay a load and a test per allocation. Blocks that the
+    /// region had before, that it adopts, or that are allocated on a thread that entered it before it was isolated lie
+    /// where others do. At most 256 regions are isolated; a further one works as an ordinary region, and
+    /// [`isolation`](RegionId::isolation) says so. Its blocks cannot be adopted by other regions.
     ///
     /// ```
     /// static SESSIONS: heapledger_core::Region = heapledger_core::Region::isolated("sessions");

@@ -1,17 +1,19 @@
 //! Giving the ids of regions that are gone to new names.
 //!
-//! Done when a name finds no id. An id is used again when nothing names its region, none of its blocks lives, no thread has
-//! it on its guard stack, and no page names it. In this order, because each step keeps what the one before found:
+//! Done when a name finds no id. An id is used again when nothing names its region, none of its blocks lives, no thread
+//! has it on its guard stack, and no page names it. In this order, because each step keeps what the one before found:
 //!
-//! 1. It loses its name, and gets the next generation: a copy of the id that was kept cannot be entered any more. Who enters
-//!    writes its stack and then looks at the generation once more.
+//! 1. It loses its name, and gets the next generation: a copy of the id that was kept cannot be entered any more. Who
+//!    enters writes its stack and then looks at the generation once more.
 //! 2. A barrier on all processors (membarrier): whoever has found the old generation at its second look has its stack
 //!    written where we can see it, and whoever looks later finds the new one.
 //! 3. All stacks are read. An id that is on one keeps *leaving*: it is looked at again another time.
-//! 4. Its counters are read a second time. With no block, no stack and no way in, nothing can be charged to it any more.
+//! 4. Its counters are read a second time. With no block, no stack and no way in, nothing can be charged to it any
+//!    more.
 //! 5. The pages whose last blocks were its forget it.
 //!
-//! Threads that the allocator does not know have stacks that nobody finds: an id that such a thread enters is kept for good.
+//! Threads that the allocator does not know have stacks that nobody finds: an id that such a thread enters is kept for
+//! good.
 
 use crate::hooks::hooks;
 use crate::ids;

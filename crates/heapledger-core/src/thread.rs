@@ -26,8 +26,8 @@ pub const MIXED_BIT: u16 = 0x8000;
 pub const ISOLATED_BIT: u16 = 0x2000;
 const _: () = assert!(MAX_REGIONS < ISOLATED_BIT as usize - 1 && TAG_NEVER & ISOLATED_BIT != 0);
 
-/// In place of [`MIXED_BIT`] while the thread is not registered, or in an isolated region. With bit 15 clear it is no mixed page's, and with the
-/// others set no tag's, whatever bit 14 says of the page.
+/// In place of [`MIXED_BIT`] while the thread is not registered, or in an isolated region. With bit 15 clear it is no
+/// mixed page's, and with the others set no tag's, whatever bit 14 says of the page.
 pub const MIXED_NEVER: u16 = 0x7f00;
 const _: () = assert!(MAX_REGIONS < MIXED_NEVER as usize & 0x3fff);
 
@@ -56,8 +56,8 @@ pub enum State {
 #[repr(C)]
 pub struct ThreadRecord {
     tag: AtomicU16,
-    /// 0 while the thread is registered and its region is not isolated; [`ISOLATED_BIT`] while it is, and [`TAG_NEVER`] while
-    /// the thread is not registered. One test tells entering and leaving that there is more to do.
+    /// 0 while the thread is registered and its region is not isolated; [`ISOLATED_BIT`] while it is, and [`TAG_NEVER`]
+    /// while the thread is not registered. One test tells entering and leaving that there is more to do.
     gate: AtomicU16,
     mixed: AtomicU16,
     counters: AtomicPtr<u8>,
@@ -121,7 +121,8 @@ impl ThreadRecord {
         }
     }
 
-    /// The tag of the region in force, whether or not the thread is registered; with [`ISOLATED_BIT`] if it is isolated.
+    /// The tag of the region in force, whether or not the thread is registered; with [`ISOLATED_BIT`] if it is
+    /// isolated.
     #[inline]
     pub fn region_tag(&self) -> u16 {
         match self.depth.load(Relaxed) as usize {
@@ -165,8 +166,8 @@ impl ThreadRecord {
         self.mixed.store(mixed, Relaxed);
     }
 
-    /// Names every tag on the guard stack, and the one in force; `false` if deeper guards keep some to themselves. May be
-    /// called by another thread, which has had a barrier run on this one.
+    /// Names every tag on the guard stack, and the one in force; `false` if deeper guards keep some to themselves. May
+    /// be called by another thread, which has had a barrier run on this one.
     pub fn each_tag(&self, each: &mut dyn FnMut(u16)) -> bool {
         // Relaxed: the barrier makes what matters visible, and what comes later finds the id gone.
         let depth = self.depth.load(Relaxed) as usize;

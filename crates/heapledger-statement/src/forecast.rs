@@ -31,18 +31,19 @@ pub enum Traffic {
 
 /// When the dirty and muzzy pages of a [`Statement`] go back, made by [`Statement::forecast`].
 ///
-/// It says how many resident bytes are left after a time, as a band that is claimed to hold the truth, and for each part
-/// of them a window or never, with the setting that decides. It is about the pages that were free at the statement: not
-/// about what is freed later, and not about free slots in slabs, which go when their neighbours are freed.
+/// It says how many resident bytes are left after a time, as a band that is claimed to hold the truth, and for each
+/// part of them a window or never, with the setting that decides. It is about the pages that were free at the
+/// statement: not about what is freed later, and not about free slots in slabs, which go when their neighbours are
+/// freed.
 ///
-/// What it is made from: resident pages by state, each arena's decay times, whether background threads run, and what was
-/// free at the statement before this one, which tells how long ago the rest can have been freed. Without an earlier
+/// What it is made from: resident pages by state, each arena's decay times, whether background threads run, and what
+/// was free at the statement before this one, which tells how long ago the rest can have been freed. Without an earlier
 /// statement pages may be of any age, and the band is wide. RSS falls only by the resident share of what goes.
 ///
-/// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay time
-/// wide. Extents that lie side by side grow together before they go, and go as a whole, so that the band is wider by the
-/// most that lies so. Not modelled: memory pressure (the kernel takes muzzy pages); the end of a thread, at which the
-/// clocks of its arena are looked at, and of an arena's last thread, at which all of it is returned.
+/// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay
+/// time wide. Extents that lie side by side grow together before they go, and go as a whole, so that the band is wider
+/// by the most that lies so. Not modelled: memory pressure (the kernel takes muzzy pages); the end of a thread, at
+/// which the clocks of its arena are looked at, and of an arena's last thread, at which all of it is returned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     /// What was assumed of the threads.

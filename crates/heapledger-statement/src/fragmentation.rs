@@ -7,8 +7,8 @@ use crate::{Figure, HeapReading, Reading, RegionReading, WalkReading, Why};
 
 /// Slabs by size class, and what each region's blocks pin.
 ///
-/// A slab goes back when its last block goes. Blocks that threads cache hold their slabs as live ones do, and are counted
-/// as the region's that had them last.
+/// A slab goes back when its last block goes. Blocks that threads cache hold their slabs as live ones do, and are
+/// counted as the region's that had them last.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fragmentation {
     classes: Vec<ClassSlabs>,

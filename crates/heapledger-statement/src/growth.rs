@@ -59,8 +59,8 @@ impl Marked for Summary {
 /// The regions that grew from each of these marks to the next, those that grew most first: at least three growths in a
 /// row up to the last mark, and 64 KiB together. The ledger's own region, in which statements are kept, is left out.
 ///
-/// Requested bytes are looked at, so the figures are exact in a quiet process. It is NOT a proof of a leak: a cache that
-/// is being filled grows too.
+/// Requested bytes are looked at, so the figures are exact in a quiet process. It is NOT a proof of a leak: a cache
+/// that is being filled grows too.
 pub fn growth<'a, M: Marked + 'a>(marks: impl IntoIterator<Item = &'a M>) -> Vec<Growth> {
     let marks: Vec<&M> = marks.into_iter().collect();
     let Some(last) = marks.last() else { return Vec::new() };

@@ -1,8 +1,8 @@
 //! JSON: one object per summary or statement, integers only, `schema` is the version.
 //!
-//! [`Report`] is the object of a [`Summary`], [`FullReport`] that of a [`Statement`]: the same keys and a few more. Either
-//! is made from its report and gives it back, so a saved object can be rendered again or compared. Within one `schema`
-//! keys are added and never change their meaning; readers must pass over keys they do not know.
+//! [`Report`] is the object of a [`Summary`], [`FullReport`] that of a [`Statement`]: the same keys and a few more.
+//! Either is made from its report and gives it back, so a saved object can be rendered again or compared. Within one
+//! `schema` keys are added and never change their meaning; readers must pass over keys they do not know.
 
 mod convert;
 mod diff;

@@ -167,10 +167,10 @@ impl Statement {
         self.backend.as_deref()
     }
 
-    /// What can have moved between the first and the last reading, in bytes: page faults, each of a page (of 2 MiB where
-    /// huge pages are given to everybody), and what the kernel's counters changed by. It does not bound pages that come
-    /// without a fault of their own: several pages of a file at once beside others that went, and huge pages that the
-    /// program asked for itself.
+    /// What can have moved between the first and the last reading, in bytes: page faults, each of a page (of 2 MiB
+    /// where huge pages are given to everybody), and what the kernel's counters changed by. It does not bound pages
+    /// that come without a fault of their own: several pages of a file at once beside others that went, and huge pages
+    /// that the program asked for itself.
     pub fn skew(&self) -> &Figure {
         &self.skew
     }
@@ -195,8 +195,8 @@ impl Statement {
         &self.settings
     }
 
-    /// Slabs by size class, and whose blocks keep free slots from going back; or why that is not known. A statement that
-    /// was read back from JSON does not have it.
+    /// Slabs by size class, and whose blocks keep free slots from going back; or why that is not known. A statement
+    /// that was read back from JSON does not have it.
     pub fn fragmentation(&self) -> Result<&Fragmentation, &Why> {
         self.fragmentation.as_ref()
     }

@@ -119,8 +119,8 @@ impl fmt::Display for Judged {
 pub struct Verdicts {
     /// The whole process: these sum to RSS, as the lines do.
     pub process: Judged,
-    /// Each region that has any bytes: its own blocks, the free slots that only it pins, and the pages that it used last.
-    /// Free slots that several regions pin, and pages of several, are the process's only.
+    /// Each region that has any bytes: its own blocks, the free slots that only it pins, and the pages that it used
+    /// last. Free slots that several regions pin, and pages of several, are the process's only.
     pub regions: Vec<Judged>,
 }
 
@@ -169,8 +169,8 @@ impl Statement {
     /// What becomes of the memory of the process and of each region: live, held, waiting, or not the allocator's. Freed
     /// pages wait or are held by [`Statement::forecast`], if nobody allocates from now on.
     ///
-    /// Where arenas have clocks of their own it is not known whose pages are in which, so that what waits and what is held
-    /// of one region are intervals.
+    /// Where arenas have clocks of their own it is not known whose pages are in which, so that what waits and what is
+    /// held of one region are intervals.
     pub fn verdicts(&self) -> Verdicts {
         let pages = Freed::of(self);
         let mut process = Judged { region: None, generation: 0, bytes: Vec::new() };

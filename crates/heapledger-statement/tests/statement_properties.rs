@@ -1,5 +1,5 @@
-//! The sum that must hold for all readings, also for those that no quiet process gives: of two moments, of a kernel that
-//! does not tell all, of a walk that found more or less than the kernel counted.
+//! The sum that must hold for all readings, also for those that no quiet process gives: of two moments, of a kernel
+//! that does not tell all, of a walk that found more or less than the kernel counted.
 
 mod fixtures;
 

@@ -3,8 +3,8 @@
 //! ```text
 //! cargo run --release -p heapledger --example reading_cost -- THREADS REGIONS
 //! ```
-//! Each thread allocates in each region and stays alive, idle. A thread more is an arena more, up to jemalloc's limit of
-//! four per CPU and one; `_RJEM_MALLOC_CONF=narenas:256` raises it.
+//! Each thread allocates in each region and stays alive, idle. A thread more is an arena more, up to jemalloc's limit
+//! of four per CPU and one; `_RJEM_MALLOC_CONF=narenas:256` raises it.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};

@@ -8,8 +8,8 @@ use heapledger_statement::{
     ArenaDecayReading, ArenaFreeReading, ClockReading, EarlierReading, Reading, WalkReading, Why,
 };
 
-/// The last statement. It is written by who has the turn, so that the lock is never waited for; a forked child that finds
-/// it held does without.
+/// The last statement. It is written by who has the turn, so that the lock is never waited for; a forked child that
+/// finds it held does without.
 static LAST: Mutex<Option<Last>> = Mutex::new(None);
 
 #[derive(Debug)]

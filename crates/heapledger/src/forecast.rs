@@ -10,8 +10,8 @@ pub trait CheckForecast {
     /// Takes a [`statement`], and says what should have been left of the pages that were free at the forecast, and what
     /// is dirty and muzzy now.
     ///
-    /// It is a fair comparison while what was assumed of traffic is so: what was freed since is found too. Of a forecast
-    /// of another process, or one that was read back, what should be left is unknown.
+    /// It is a fair comparison while what was assumed of traffic is so: what was freed since is found too. Of a
+    /// forecast of another process, or one that was read back, what should be left is unknown.
     ///
     /// # Errors
     ///

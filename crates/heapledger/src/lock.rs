@@ -9,8 +9,8 @@ use crate::Error;
 
 /// The process that has the turn, or 0.
 ///
-/// A number of the process rather than a flag: a forked child that finds its parent's number knows that the thread which
-/// had the turn did not come along.
+/// A number of the process rather than a flag: a forked child that finds its parent's number knows that the thread
+/// which had the turn did not come along.
 static HOLDER: AtomicU32 = AtomicU32::new(0);
 
 /// A statement takes milliseconds, so this is long enough to be told by.

@@ -36,13 +36,13 @@ pub struct SamplerOptions {
 /// region. The thread sleeps in between. jemalloc's refresh takes locks of arenas for microseconds.
 ///
 /// # When the file cannot be written
-/// Lines wait in memory, as many as summaries are kept, and are tried again at each interval, so a disk that was full for
-/// a while leaves no hole and no half line. What comes beyond is counted as lost. [`Sampler::report`] tells, a warning is
-/// logged once, and [`Sampler::stop`] is an [`Error::Sink`] if anything was lost.
+/// Lines wait in memory, as many as summaries are kept, and are tried again at each interval, so a disk that was full
+/// for a while leaves no hole and no half line. What comes beyond is counted as lost. [`Sampler::report`] tells, a
+/// warning is logged once, and [`Sampler::stop`] is an [`Error::Sink`] if anything was lost.
 ///
 /// # When it ends
-/// When it is stopped or dropped: the thread ends after the sample that is under way, and what waits is written. A forked
-/// child has no such thread: its calls are [`Error::SamplerGone`].
+/// When it is stopped or dropped: the thread ends after the sample that is under way, and what waits is written. A
+/// forked child has no such thread: its calls are [`Error::SamplerGone`].
 ///
 /// ```
 /// # #[global_allocator]
@@ -125,8 +125,8 @@ impl SamplerOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::NotInstalled`] without a ledger, [`Error::Sink`] if the file cannot be opened, [`Error::NoThread`] if the
-    /// system gives no thread.
+    /// [`Error::NotInstalled`] without a ledger, [`Error::Sink`] if the file cannot be opened, [`Error::NoThread`] if
+    /// the system gives no thread.
     pub fn start(self) -> Result<Sampler, Error> {
         if !is_installed() {
             return Err(Error::NotInstalled);

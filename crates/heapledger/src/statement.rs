@@ -21,20 +21,20 @@ static WARMED: AtomicU32 = AtomicU32::new(0);
 /// found is the `counter gap`; neither is computed as a remainder. In a quiet process the gap is 0.
 ///
 /// What is not known is said by name: if pages cannot be read, or jemalloc is not the one whose records are understood,
-/// the lines concerned are bounds and a doubt has the reason. `HEAPLEDGER_WALK=off` in the environment turns the reading
-/// of jemalloc's records off.
+/// the lines concerned are bounds and a doubt has the reason. `HEAPLEDGER_WALK=off` in the environment turns the
+/// reading of jemalloc's records off.
 ///
 /// # Cost
-/// About 0.5 ms and 1.5 ms for each resident GiB of large blocks, 6 ms of small ones, 10 ms where several regions meet on
-/// every page; the statement states its own, and `examples/statement_cost.rs` shows it by shape. The first one in a
+/// About 0.5 ms and 1.5 ms for each resident GiB of large blocks, 6 ms of small ones, 10 ms where several regions meet
+/// on every page; the statement states its own, and `examples/statement_cost.rs` shows it by shape. The first one in a
 /// process costs twice that, for it reads everything twice: once so that what it touches itself is resident. Its
 /// buffers, about 2 MiB, are kept for the next and have a line. The kernel's lock of the address space is held for at
 /// most 64 MiB at a time, so that other threads can map and fault meanwhile.
 ///
-/// What it allocates is charged to `~ledger`; between its first and its last reading it allocates nothing. One statement
-/// is taken at a time: another thread waits for its turn. It may be called from inside a region, from a thread-local
-/// destructor or from a panic hook, and in a forked child reads the child, whoever was taking a statement in the parent.
-/// It may not be called from a signal handler.
+/// What it allocates is charged to `~ledger`; between its first and its last reading it allocates nothing. One
+/// statement is taken at a time: another thread waits for its turn. It may be called from inside a region, from a
+/// thread-local destructor or from a panic hook, and in a forked child reads the child, whoever was taking a statement
+/// in the parent. It may not be called from a signal handler.
 ///
 /// # Errors
 ///

@@ -20,8 +20,8 @@ const PASSING: [&str; 6] =
 
 /// Warns of what makes figures of this process unknown or doubtful, each thing once.
 ///
-/// The flag is set before the logger is called, so a logger that takes summaries or statements does not come here again. What the
-/// logger allocates is charged to the caller's region, as if the caller had logged.
+/// The flag is set before the logger is called, so a logger that takes summaries or statements does not come here
+/// again. What the logger allocates is charged to the caller's region, as if the caller had logged.
 pub(crate) fn warn_once(doubts: &[Doubt], figure: impl Fn(LineId) -> Figure, caller: RegionId) {
     for doubt in doubts.iter().filter(|doubt| !PASSING.contains(&&*doubt.key)) {
         let told = KINDS.iter().zip(&DOUBTS_TOLD).find(|((key, _), _)| *key == doubt.key).map(|(_, told)| told);

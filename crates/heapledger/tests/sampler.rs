@@ -1,4 +1,5 @@
-//! The sampler: summaries at an interval, statements on request, growth, and a file of which nothing is lost in silence.
+//! The sampler: summaries at an interval, statements on request, growth, and a file of which nothing is lost in
+//! silence.
 #![cfg(all(feature = "sampler", target_os = "linux"))]
 
 use std::io::ErrorKind;

@@ -11,8 +11,8 @@ static HELD: Region = Region::new("held_by_the_parent");
 
 const HELD_BYTES: usize = 32 << 20;
 
-/// What may be without a name: pieces of the dynamic linker, and the stack of the test's main thread, which did not come
-/// along and whose guard the kernel still has.
+/// What may be without a name: pieces of the dynamic linker, and the stack of the test's main thread, which did not
+/// come along and whose guard the kernel still has.
 const UNATTRIBUTED_AT_MOST: i64 = 64 << 10;
 
 /// A child that waits for a thread that did not come along waits for ever; so it is ended, which fails the test.

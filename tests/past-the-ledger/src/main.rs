@@ -1,5 +1,5 @@
-//! A program whose C code allocates from the same jemalloc as the ledger, past it: those blocks have a line of their own,
-//! and the others stay what they were. Prints the statement and exits with 0 if all of it is so.
+//! A program whose C code allocates from the same jemalloc as the ledger, past it: those blocks have a line of their
+//! own, and the others stay what they were. Prints the statement and exits with 0 if all of it is so.
 #![allow(unsafe_code, reason = "C is called")]
 
 use std::process::ExitCode;

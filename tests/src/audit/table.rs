@@ -60,15 +60,15 @@ pub struct Page {
     pub address: u64,
     /// Since when blocks on it are of one slab, or of one large block.
     pub since: u64,
-    /// The region of all blocks that ever marked it; `None` if there were several, or none: a block of up to a page marks
-    /// the page that it starts in only.
+    /// The region of all blocks that ever marked it; `None` if there were several, or none: a block of up to a page
+    /// marks the page that it starts in only.
     pub only_region: Option<usize>,
     /// Whether a block with pages of its own has it now: while that lives, its first page stands for all.
     pub in_large_block: bool,
 }
 
-/// Where the slab of a small block starts: a slab has the fewest pages that its slots fill to the last byte, so only one
-/// page is at a multiple of the slot's size before the block.
+/// Where the slab of a small block starts: a slab has the fewest pages that its slots fill to the last byte, so only
+/// one page is at a multiple of the slot's size before the block.
 pub fn slab_start(address: u64, usable: u64) -> u64 {
     let page = address - address % PAGE_BYTES;
     let starts = (0..slab_bytes(usable) / PAGE_BYTES).filter_map(|pages| page.checked_sub(pages * PAGE_BYTES));

@@ -155,7 +155,8 @@ impl Book {
             return Some(format!("{name}: {counted} by the counters, {low}-{high} by the load"));
         }
         let (from, to) = region.resident.as_ref().and_then(Figure::ends).unwrap_or((0, 0));
-        // A block that is being written is not resident yet; in the rings that is one for each thread, within the traffic.
+        // A block that is being written is not resident yet; in the rings that is one for each thread, within the
+        // traffic.
         let low = if name == "big" { 0 } else { low };
         (from > high + traffic || to < low - traffic)
             .then(|| format!("{name}: {from}-{to} resident, {low}-{high} by the load"))

@@ -1,8 +1,8 @@
 //! Statements of a program under load, which keeps books of its own.
 //!
-//! Seven threads replace small blocks of four regions at random, one allocates, writes and frees 16 MiB every 100 ms, and
-//! every 20 ms a thread is started that allocates a little and ends. Before and after each statement the probe prints a
-//! line and waits for a byte, so that whoever looks on can read the kernel's count of faults.
+//! Seven threads replace small blocks of four regions at random, one allocates, writes and frees 16 MiB every 100 ms,
+//! and every 20 ms a thread is started that allocates a little and ends. Before and after each statement the probe
+//! prints a line and waits for a byte, so that whoever looks on can read the kernel's count of faults.
 
 use std::sync::Barrier;
 use std::sync::atomic::Ordering::SeqCst;
@@ -39,8 +39,8 @@ const LONGEST_SECONDS: u32 = 900;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// What the load has of one region in usable bytes. Each word only grows, and each operation is entered before it begins
-/// and after it is done; so what lives at any moment between two readings is bounded by the four.
+/// What the load has of one region in usable bytes. Each word only grows, and each operation is entered before it
+/// begins and after it is done; so what lives at any moment between two readings is bounded by the four.
 #[derive(Debug)]
 struct Book {
     allocation_begun: AtomicU64,

@@ -1,8 +1,8 @@
 //! Processes in a known state that take statements of themselves, and another process looks on.
 //!
-//! Before each statement a probe prints `{"ready":PID,…}` and waits for a line; then it takes the statement and prints it
-//! with what it knows of itself: where the ledger's tables are, stacks, and what it mapped. It ends with `{"done":true}`.
-//! Who looks on is in `outside/`. Nothing of the protocol uses the heap before the statement is taken.
+//! Before each statement a probe prints `{"ready":PID,…}` and waits for a line; then it takes the statement and prints
+//! it with what it knows of itself: where the ledger's tables are, stacks, and what it mapped. It ends with
+//! `{"done":true}`. Who looks on is in `outside/`. Nothing of the protocol uses the heap before the statement is taken.
 
 mod audited;
 mod heap;

@@ -24,7 +24,8 @@ const NAMES: [&str; 4] = ["weights", "tokens", "cache", "cache/a"];
 static REGIONS: [Region; 4] =
     [Region::new(NAMES[0]), Region::new(NAMES[1]), Region::new(NAMES[2]), Region::new(NAMES[3])];
 
-/// What the ledger allocates of its own for each region: its name, the node that holds it, and what says which id it has.
+/// What the ledger allocates of its own for each region: its name, the node that holds it, and what says which id it
+/// has.
 const NODE_BYTES: usize = 64;
 const ID_BYTES: usize = 24;
 

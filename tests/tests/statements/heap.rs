@@ -29,8 +29,8 @@ fn a_program_that_has_just_started() {
 fn a_gib_in_large_blocks() {
     let _room = lanes::memory(2 * GIB);
     State::new("large").option("mib", 1024).judge_two(|taken| {
-        // The vector of vectors is a large block of whole pages itself; the rest of its last page was never touched, but
-        // a page is resident as a whole.
+        // The vector of vectors is a large block of whole pages itself; the rest of its last page was never touched,
+        // but a page is resident as a whole.
         let list = (1024 * VEC_BYTES).next_multiple_of(4096);
         let statement = &taken.statement;
         assert_eq!(resident(statement, "a"), GIB + list, "{statement}");

@@ -1,5 +1,5 @@
-//! Writing to stdout and stderr without ever panicking, as `println!` would on a closed pipe or a full disk; and how wide
-//! and in which colours.
+//! Writing to stdout and stderr without ever panicking, as `println!` would on a closed pipe or a full disk; and how
+//! wide and in which colours.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -57,7 +57,8 @@ pub enum Tone {
 }
 
 impl Look {
-    /// That of stdout: on a terminal as wide as that is, and in colours unless NO_COLOR is set or the terminal has none.
+    /// That of stdout: on a terminal as wide as that is, and in colours unless NO_COLOR is set or the terminal has
+    /// none.
     pub fn of_stdout() -> Self {
         let stdout = std::io::stdout();
         if !stdout.is_terminal() {

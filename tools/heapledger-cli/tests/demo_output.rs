@@ -8,7 +8,8 @@ use support::{Place, text};
 const STAGES: [&str; 9] =
     ["start", "write_model", "load_model", "tokenizer", "to_device", "free_weights", "kv_cache", "serve", "done"];
 
-/// A model of a few sizes: below a page, of a slab, not a multiple of anything, and beyond jemalloc's oversize threshold.
+/// A model of a few sizes: below a page, of a slab, not a multiple of anything, and beyond jemalloc's oversize
+/// threshold.
 const TENSOR_BYTES: [usize; 6] = [1, 100, 14_336, 1_000_003, 0, 9 << 20];
 
 /// What may be without a name: pieces of the dynamic linker.

@@ -1,5 +1,5 @@
-//! How text looks: 80 columns and no colours for pipes; on a terminal as wide as that is, in colours unless they are not
-//! wanted.
+//! How text looks: 80 columns and no colours for pipes; on a terminal as wide as that is, in colours unless they are
+//! not wanted.
 #![cfg(target_os = "linux")]
 
 mod support;

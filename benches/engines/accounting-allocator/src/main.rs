@@ -1,4 +1,5 @@
-//! Benchmark engine `accounting-allocator`: `accounting-allocator` over the same jemalloc: counters per thread, summed when read.
+//! Benchmark engine `accounting-allocator`: `accounting-allocator` over the same jemalloc: counters per thread, summed
+//! when read.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! Benchmark engine `heapledger-sampler`: as `heapledger-tagged`, with a `Sampler` that takes a summary every second, as a
-//! service does that publishes its figures.
+//! Benchmark engine `heapledger-sampler`: as `heapledger-tagged`, with a `Sampler` that takes a summary every second,
+//! as a service does that publishes its figures.
 #![forbid(unsafe_code)]
 
 mod tagging;

@@ -1,4 +1,5 @@
-//! Benchmark engine `jemalloc-prof`: jemalloc with its own heap profiling, one sample per 512 KiB on average. The harness sets `prof:true` in its environment.
+//! Benchmark engine `jemalloc-prof`: jemalloc with its own heap profiling, one sample per 512 KiB on average. The
+//! harness sets `prof:true` in its environment.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! Benchmark engine `re_memory`: `re_memory` over the same jemalloc: counters of the process, no call stacks (its default).
+//! Benchmark engine `re_memory`: `re_memory` over the same jemalloc: counters of the process, no call stacks (its
+//! default).
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Benchmark engine `stats_alloc`: `stats_alloc`: counters of the process.
 //!
-//! On stable Rust it wraps `System` and nothing else, so jemalloc is linked in place of the C library's malloc: the same
-//! jemalloc as in the other engines, but called through `malloc` and `free`, which is not told the size.
+//! On stable Rust it wraps `System` and nothing else, so jemalloc is linked in place of the C library's malloc: the
+//! same jemalloc as in the other engines, but called through `malloc` and `free`, which is not told the size.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

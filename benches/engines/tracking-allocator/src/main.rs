@@ -1,5 +1,5 @@
-//! Benchmark engine `tracking-allocator`: a group per region over the same jemalloc, entered as the workload says, with a
-//! tracker that adds up bytes per group, as a program that publishes them would.
+//! Benchmark engine `tracking-allocator`: a group per region over the same jemalloc, entered as the workload says, with
+//! a tracker that adds up bytes per group, as a program that publishes them would.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;

@@ -1,8 +1,9 @@
-//! Ids that are given to new names: who enters at the last moment, and pages that forget a region beside others that come.
+//! Ids that are given to new names: who enters at the last moment, and pages that forget a region beside others that
+//! come.
 //!
-//! `guard.rs` and `reuse.rs` of core are not compiled for loom, so their rule is repeated here: who enters writes its stack,
-//! then looks at the generation a second time; who reclaims changes the generation, has a barrier, then reads the stacks. The
-//! barrier is the kernel's; here each side has a fence.
+//! `guard.rs` and `reuse.rs` of core are not compiled for loom, so their rule is repeated here: who enters writes its
+//! stack, then looks at the generation a second time; who reclaims changes the generation, has a barrier, then reads
+//! the stacks. The barrier is the kernel's; here each side has a fence.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 

@@ -25,8 +25,8 @@ impl Full {
 }
 
 impl Sheet<'_> {
-    /// Slots are of several regions, none is free, and all of it is resident. Then it matters only how many each has, in
-    /// all such slabs of the class together.
+    /// Slots are of several regions, none is free, and all of it is resident. Then it matters only how many each has,
+    /// in all such slabs of the class together.
     #[inline]
     pub(super) fn full_slab(&mut self, slab: Slab) {
         let Some(full) = self.full.get_mut(slab.class) else { return };

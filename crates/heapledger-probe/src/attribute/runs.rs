@@ -37,8 +37,8 @@ impl<'a> Runs<'a> {
         self.within(start, end).map(|run| run.resident_in(start, end)).sum()
     }
 
-    /// The kind of all pages in `start..end` if it is one for all, told by one run or by none, and as far as what address
-    /// it is the same.
+    /// The kind of all pages in `start..end` if it is one for all, told by one run or by none, and as far as what
+    /// address it is the same.
     #[inline]
     pub(crate) fn uniform(&mut self, start: usize, end: usize) -> Option<(Option<PageKind>, usize)> {
         match self.from(start).first() {

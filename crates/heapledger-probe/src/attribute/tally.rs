@@ -1,7 +1,7 @@
 //! Whose slots are how many.
 
-/// Owners that have a place; of one slab, among whom its free slots are charged. A slab seldom has more. The slots of the
-/// others are theirs too.
+/// Owners that have a place; of one slab, among whom its free slots are charged. A slab seldom has more. The slots of
+/// the others are theirs too.
 pub(super) const OWNERS_MAX: usize = 64;
 
 /// Slots of one slab by tag of their owner: a table that is asked once for each slot.

@@ -117,9 +117,9 @@ pub trait Owners {
     /// Of a page whose owner is `Mixed`: whose the block of this small class is that starts at this offset in it.
     fn slot_owner(&self, page: Self::Page, class: usize, offset: usize) -> Option<usize>;
 
-    /// Whose all the blocks are, or were last, that start in the page of this address, one after the other: for each one
-    /// more than the index of its region, 0 for nobody. `false` if the page changed meanwhile, and what was written may
-    /// be anything.
+    /// Whose all the blocks are, or were last, that start in the page of this address, one after the other: for each
+    /// one more than the index of its region, 0 for nobody. `false` if the page changed meanwhile, and what was written
+    /// may be anything.
     fn slot_owners(&self, address: usize, starts: Starts, out: &mut [u16]) -> bool {
         let page = self.page(address);
         let tag = |owner: Option<usize>| owner.and_then(|owner| u16::try_from(owner + 1).ok()).unwrap_or_default();

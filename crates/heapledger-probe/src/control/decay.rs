@@ -59,8 +59,8 @@ pub struct DecaySet {
     pub after_ms: i64,
     /// Arenas that have it now.
     pub arenas_set: Vec<u32>,
-    /// Arenas that had a decay time of their own, and keep it: jemalloc's arena for oversize blocks (0), arenas that the
-    /// program set apart.
+    /// Arenas that had a decay time of their own, and keep it: jemalloc's arena for oversize blocks (0), arenas that
+    /// the program set apart.
     pub arenas_left: Vec<u32>,
 }
 
@@ -132,8 +132,8 @@ fn arenas_at_most() -> u32 {
     u32::try_from(count).unwrap_or_default()
 }
 
-/// What an arena answers; `None` if there is none. Whether one exists is not asked beforehand: that key answers as of the
-/// last refresh of the statistics.
+/// What an arena answers; `None` if there is none. Whether one exists is not asked beforehand: that key answers as of
+/// the last refresh of the statistics.
 fn existing(answer: Result<isize, Refused>) -> Result<Option<i64>, Refused> {
     match answer {
         Ok(ms) => Ok(Some(ms as i64)),

@@ -1,8 +1,8 @@
 //! What the dynamic loader allocated for itself before any other code ran: its records of loaded objects, and the
 //! thread-local variables of the main thread.
 //!
-//! It keeps them in pages that it maps without a name. All is read through the kernel, which refuses and does not fault;
-//! no lock of the loader's is taken.
+//! It keeps them in pages that it maps without a name. All is read through the kernel, which refuses and does not
+//! fault; no lock of the loader's is taken.
 
 use super::memory::{auxiliary, peek, this_thread};
 
@@ -85,8 +85,8 @@ pub(crate) fn for_each_range_of_thread(record: usize, mut each: impl FnMut(usize
     each(start, record.saturating_add(RECORD_BYTES));
 }
 
-/// Calls `each` with the ranges of the loader's records of loaded objects, and with what these point to: names, versions,
-/// lists. None in a program without a loader.
+/// Calls `each` with the ranges of the loader's records of loaded objects, and with what these point to: names,
+/// versions, lists. None in a program without a loader.
 pub(crate) fn for_each_object(mut each: impl FnMut(usize, usize)) {
     let Some([_, mut object]) = debug_record().and_then(peek::<2>).map(|words| words.map(|word| word as usize)) else {
         return;

@@ -111,7 +111,8 @@ impl<T: Plain> MapBuf<T> {
             return;
         }
         let behind = self.start.as_ptr().cast::<u8>().wrapping_add(mapped_bytes);
-        // SAFETY: the rest of the mapping that this value owns, and no borrow of it is alive, since `self` is exclusive.
+        // SAFETY: the rest of the mapping that this value owns, and no borrow of it is alive, since `self` is
+        // exclusive.
         if unsafe { libc::munmap(behind.cast(), self.mapped_bytes - mapped_bytes) } == 0 {
             (self.len, self.mapped_bytes) = (len.min(self.len), mapped_bytes);
         }

@@ -28,8 +28,8 @@ impl Walker {
     }
 }
 
-/// Whether a range begins a mapping and lies directly above a small closed one. So do stacks, and whatever else a program
-/// or an allocator guards.
+/// Whether a range begins a mapping and lies directly above a small closed one. So do stacks, and whatever else a
+/// program or an allocator guards.
 fn lies_above_a_guard(vmas: &[Vma], gap: &Gap) -> bool {
     let at = vmas.partition_point(|vma| vma.end <= gap.start);
     let mapping = vmas.get(at).filter(|vma| vma.start == gap.start);
@@ -39,8 +39,8 @@ fn lies_above_a_guard(vmas: &[Vma], gap: &Gap) -> bool {
     closed && guard.end == gap.start && guard.end - guard.start <= GUARD_BYTES
 }
 
-/// Whether the page before `end` holds a thread's record. On architectures where that is another than on x86-64 the guard
-/// must do.
+/// Whether the page before `end` holds a thread's record. On architectures where that is another than on x86-64 the
+/// guard must do.
 fn ends_in_a_record(ours: Option<&ThreadRecord>, end: usize) -> bool {
     if cfg!(not(target_arch = "x86_64")) {
         return true;

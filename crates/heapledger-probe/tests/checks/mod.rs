@@ -1,5 +1,5 @@
-//! Whether what a walk found agrees with who counts the same by other means: the tests' own oracle, beside the checks of
-//! the statement, which are made from sums only.
+//! Whether what a walk found agrees with who counts the same by other means: the tests' own oracle, beside the checks
+//! of the statement, which are made from sums only.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use heapledger_probe::attribute::{CLASSES, Heap, Walk};

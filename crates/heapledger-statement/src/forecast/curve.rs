@@ -1,8 +1,8 @@
 //! jemalloc's decay curve as bounds: what share of some pages is still there after a time.
 //!
-//! Pages that were freed together go by `h(1 - t/T)` with `h(x) = 6x^5 - 15x^4 + 10x^3`, where t runs from the moment at
-//! which jemalloc first looks at its clock after the free. When that is, and how late it looks afterwards, depends on
-//! who drives the clock; here it is an input.
+//! Pages that were freed together go by `h(1 - t/T)` with `h(x) = 6x^5 - 15x^4 + 10x^3`, where t runs from the moment
+//! at which jemalloc first looks at its clock after the free. When that is, and how late it looks afterwards, depends
+//! on who drives the clock; here it is an input.
 
 /// A share, or a number of bytes, that lies between two ends.
 #[derive(Copy, Clone, Debug, PartialEq)]

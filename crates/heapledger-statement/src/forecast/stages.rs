@@ -7,8 +7,8 @@
 
 use super::curve::{STEPS, smooth};
 
-/// What is left of pages that are dirty at first, by the time since then: the least and the most of some runs of the two
-/// clocks, whose steps jemalloc ends at random, over pages that go in small pieces and in large ones.
+/// What is left of pages that are dirty at first, by the time since then: the least and the most of some runs of the
+/// two clocks, whose steps jemalloc ends at random, over pages that go in small pieces and in large ones.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stages {
     sample_ms: f64,

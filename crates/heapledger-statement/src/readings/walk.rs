@@ -176,8 +176,8 @@ pub struct HeapReading {
     pub base: Resident,
     /// The largest difference between the bytes of extents in one state of one arena, as walked, and jemalloc's count.
     pub states_off_bytes: u64,
-    /// The largest difference between the bytes of slots in slabs of one class, or in use there, as walked, and jemalloc's
-    /// count.
+    /// The largest difference between the bytes of slots in slabs of one class, or in use there, as walked, and
+    /// jemalloc's count.
     pub slabs_off_bytes: u64,
 }
 

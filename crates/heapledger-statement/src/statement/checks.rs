@@ -126,8 +126,8 @@ impl Check {
     }
 }
 
-/// What can have moved: every page that came was faulted in, and what went is what came less what the counters changed by.
-/// So faults and change together bound how far the pages found can be from the last word of the kernel.
+/// What can have moved: every page that came was faulted in, and what went is what came less what the counters changed
+/// by. So faults and change together bound how far the pages found can be from the last word of the kernel.
 pub(super) fn skew(motion: &MotionReading, after: &StatusReading) -> Figure {
     let before = &motion.status_before;
     let kinds = [

@@ -5,8 +5,8 @@ use crate::{Figure, Part};
 /// Parts named in a note; the rest is summed up in one.
 const PARTS_NAMED: usize = 4;
 
-/// The largest parts of a line in words, `weights 308.2, ~untagged 5.4`, between `before` and `after`; nothing if all are
-/// too small to show.
+/// The largest parts of a line in words, `weights 308.2, ~untagged 5.4`, between `before` and `after`; nothing if all
+/// are too small to show.
 pub(super) fn biggest(parts: &[Part], before: &str, after: &str) -> String {
     let mib = |figure: &Figure| match figure.mib() {
         text if text == "0.0" => None,

@@ -52,8 +52,9 @@ pub fn configure() -> Configured {
 impl Configured {
     /// Starts or stops the threads that purge by the decay times even while the program is idle.
     ///
-    /// They wake a few times in each decay time, one for each CPU at most, and take a stack each. Memory that would have
-    /// been given back at once without them (large blocks that were freed side by side) waits for its decay time too.
+    /// They wake a few times in each decay time, one for each CPU at most, and take a stack each. Memory that would
+    /// have been given back at once without them (large blocks that were freed side by side) waits for its decay time
+    /// too.
     ///
     /// # Errors
     ///
@@ -79,8 +80,9 @@ impl Configured {
     /// How long dirty pages stay before they go back: 0 is not at all, -1 for ever. Applies to arenas to come and to
     /// every arena that had the same time as those until now; [`Change::arenas_left`] lists the others.
     ///
-    /// The clock of each arena that is set begins anew, and background threads are restarted. Who moves it stands in the forecast: traffic, or background
-    /// threads. 0 gives everything back at each free, and the next allocation faults it in again.
+    /// The clock of each arena that is set begins anew, and background threads are restarted. Who moves it stands in
+    /// the forecast: traffic, or background threads. 0 gives everything back at each free, and the next allocation
+    /// faults it in again.
     ///
     /// # Errors
     ///

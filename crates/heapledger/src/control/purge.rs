@@ -41,13 +41,14 @@ const KEPT: [(LineId, &str); 5] = [
 ];
 
 impl Purge {
-    /// By how much RSS fell: the kernel's count before less that after. Negative if other threads touched more meanwhile.
+    /// By how much RSS fell: the kernel's count before less that after. Negative if other threads touched more
+    /// meanwhile.
     pub fn returned_bytes(&self) -> Figure {
         self.before.figure(LineId::Rss) - self.after.figure(LineId::Rss)
     }
 
-    /// Freed memory that is still resident, by line, with what keeps it; lines without any are left out. What lives, and
-    /// what is not jemalloc's, no purge concerns.
+    /// Freed memory that is still resident, by line, with what keeps it; lines without any are left out. What lives,
+    /// and what is not jemalloc's, no purge concerns.
     pub fn left(&self) -> Vec<Left> {
         let left = KEPT.iter().map(|(line, why)| Left { line: *line, bytes: self.after.figure(*line), why });
         left.filter(|left| left.bytes != Figure::Exact(0)).collect()

@@ -1,7 +1,7 @@
 //! The mutants: what each breaks, where, and which checks must notice.
 //!
-//! Each is one replacement of a piece of text that occurs once in its file. When the code changes and the piece is gone,
-//! the run says so; the mutant is then to be written anew, never dropped in silence.
+//! Each is one replacement of a piece of text that occurs once in its file. When the code changes and the piece is
+//! gone, the run says so; the mutant is then to be written anew, never dropped in silence.
 
 /// What can catch a mutant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

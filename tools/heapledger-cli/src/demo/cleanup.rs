@@ -1,8 +1,8 @@
 //! What must not outlive the demo: its temporary folder and its child process.
 //!
-//! Both are kept behind one lock, and everything that makes or removes them does so while holding it. A signal is handled
-//! by a thread that takes the lock, removes both and ends the process, so it acts at once whatever the main thread is
-//! blocked in: a pipe that nobody reads, a slow disk, or a write to a terminal that is paused.
+//! Both are kept behind one lock, and everything that makes or removes them does so while holding it. A signal is
+//! handled by a thread that takes the lock, removes both and ends the process, so it acts at once whatever the main
+//! thread is blocked in: a pipe that nobody reads, a slow disk, or a write to a terminal that is paused.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ use crate::output::SIGNAL_EXIT_BASE;
 /// How long the main thread sleeps between two looks at whether the child has ended.
 const POLL_EVERY: Duration = Duration::from_millis(2);
 
-/// How long a signal waits for the main thread to leave the lock. It is held for a few system calls at most, and for the
-/// removal of a file, which takes a while for a very large one.
+/// How long a signal waits for the main thread to leave the lock. It is held for a few system calls at most, and for
+/// the removal of a file, which takes a while for a very large one.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// The folder and the child, shared with the thread that waits for signals. Removes both when dropped, also on a panic.
@@ -51,8 +51,9 @@ impl Held {
 }
 
 impl Cleanup {
-    /// Starts the thread that handles SIGINT, SIGTERM and SIGHUP. A SIGHUP that the parent had ignored, as `nohup` does,
-    /// stays ignored. SIGXFSZ gets a handler that does nothing, so that a write beyond `ulimit -f` is an error and not the end.
+    /// Starts the thread that handles SIGINT, SIGTERM and SIGHUP. A SIGHUP that the parent had ignored, as `nohup`
+    /// does, stays ignored. SIGXFSZ gets a handler that does nothing, so that a write beyond `ulimit -f` is an error
+    /// and not the end.
     ///
     /// # Errors
     /// The system refused a handler or a thread.
@@ -162,8 +163,8 @@ impl Drop for Cleanup {
     }
 }
 
-/// Removes everything on behalf of a signal. A main thread that is stuck while it holds the lock, in a file system that does
-/// not answer, is not waited for: then the child ends with its pipe, and the folder has to stay.
+/// Removes everything on behalf of a signal. A main thread that is stuck while it holds the lock, in a file system that
+/// does not answer, is not waited for: then the child ends with its pipe, and the folder has to stay.
 fn stop(held: &Mutex<Held>) -> Option<MutexGuard<'_, Held>> {
     let started = Instant::now();
     loop {

@@ -31,8 +31,8 @@ impl KvCache {
         (weights_bytes as usize / 4 / BLOCK_BYTES).max(MIN_BLOCKS)
     }
 
-    /// Allocates and writes `count` blocks in region `kv_cache`; the lists of blocks are not in it. `None` if there is no
-    /// memory for them.
+    /// Allocates and writes `count` blocks in region `kv_cache`; the lists of blocks are not in it. `None` if there is
+    /// no memory for them.
     pub fn allocate(count: usize, mut advance: impl FnMut(usize)) -> Option<Self> {
         let mut blocks = Vec::with_capacity(count);
         for done in 1..=count {

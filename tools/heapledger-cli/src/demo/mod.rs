@@ -1,8 +1,8 @@
 //! `heapledger demo`: what happens to memory while a model server starts.
 //!
-//! The stages are those of a real server: a model file is read, a tokenizer built, the weights handed to a device and freed
-//! here, a KV cache allocated, requests served. What each region must hold after a stage is known from arithmetic, and the
-//! demo fails if the ledger says anything else.
+//! The stages are those of a real server: a model file is read, a tokenizer built, the weights handed to a device and
+//! freed here, a KV cache allocated, requests served. What each region must hold after a stage is known from
+//! arithmetic, and the demo fails if the ledger says anything else.
 
 mod cleanup;
 mod cure;

@@ -1,7 +1,7 @@
 //! One line of progress on stderr, for a person who waits.
 //!
-//! Written by hand rather than with a crate: an indicator that ticks from a thread and keeps its state on the heap would
-//! appear in the very figures that the demo prints.
+//! Written by hand rather than with a crate: an indicator that ticks from a thread and keeps its state on the heap
+//! would appear in the very figures that the demo prints.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};

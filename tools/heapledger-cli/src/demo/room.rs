@@ -55,7 +55,8 @@ pub fn check_disk(folder: &Path, needs_bytes: u64) -> Result<(), RoomError> {
     }
 }
 
-/// Checks that `needs_bytes` of memory can be had. Where /proc/meminfo is not readable nothing is known, and nothing refused.
+/// Checks that `needs_bytes` of memory can be had. Where /proc/meminfo is not readable nothing is known, and nothing
+/// refused.
 pub fn check_memory(needs_bytes: u64) -> Result<(), RoomError> {
     match available_memory() {
         Some(free_bytes) if free_bytes < needs_bytes => Err(RoomError::Memory { needs_bytes, free_bytes }),

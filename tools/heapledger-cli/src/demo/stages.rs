@@ -98,7 +98,8 @@ impl Stages {
     /// Ends a stage with a mark, prints it, and compares each truth with what the ledger says.
     ///
     /// # Errors
-    /// Stdout failed, no statement could be taken, or a truth does not hold. The stage is printed before a truth is judged.
+    /// Stdout failed, no statement could be taken, or a truth does not hold. The stage is printed before a truth is
+    /// judged.
     pub fn report(&mut self, stage: &'static str, truths: &[Truth]) -> Result<(), DemoError> {
         let ended = Ended::now(self.started, truths);
         let failed = |source| DemoError::Statement { stage, source };
@@ -131,8 +132,8 @@ impl Stages {
         self.show(stage, truths, &Ended::now(self.started, truths))
     }
 
-    /// Stays until what is free has gone by the forecast of the last stage, and looks at it meanwhile. What never goes is
-    /// looked at for a while too.
+    /// Stays until what is free has gone by the forecast of the last stage, and looks at it meanwhile. What never goes
+    /// is looked at for a while too.
     ///
     /// # Errors
     /// As [`Stages::report`].
@@ -166,8 +167,8 @@ impl Stages {
         last.statement.findings_since(&earlier)
     }
 
-    /// Applies what the last stage found, as far as a program can do that to itself, stays until it has had its effect by
-    /// the forecast, and shows what changed.
+    /// Applies what the last stage found, as far as a program can do that to itself, stays until it has had its effect
+    /// by the forecast, and shows what changed.
     ///
     /// # Errors
     /// As [`Stages::report`], and jemalloc refused a setting.

@@ -1,5 +1,5 @@
-//! What is told of a stage beside its statement: its one line, where bytes went, what becomes of them, what to do about it,
-//! and when they come back.
+//! What is told of a stage beside its statement: its one line, where bytes went, what becomes of them, what to do about
+//! it, and when they come back.
 
 use heapledger::{Figure, Finding, FlowRow, Forecast, ForecastCheck, Held, Judged, Part, Stage, Verdict, Went};
 

@@ -31,8 +31,8 @@ impl Tokenizer {
     /// What the two tables need at the least.
     pub const TABLE_BYTES: usize = WORDS * (size_of::<String>() + size_of::<(String, u32)>());
 
-    /// Builds the same vocabulary every time, all of it in region `tokenizer`. `None` if there is no memory for the tables;
-    /// the words themselves are small, and Rust ends a program that has no memory for those.
+    /// Builds the same vocabulary every time, all of it in region `tokenizer`. `None` if there is no memory for the
+    /// tables; the words themselves are small, and Rust ends a program that has no memory for those.
     pub fn build(mut advance: impl FnMut(usize)) -> Option<Self> {
         TOKENIZER.scope(|| {
             let mut words = Vec::new();
@@ -50,9 +50,9 @@ impl Tokenizer {
         })
     }
 
-    /// A lower bound of the live bytes of region `tokenizer`, from the lengths alone: every word twice, the table of words
-    /// exactly, and of the hash table what its entries need. Its empty buckets and control bytes come on top; how many there
-    /// are is the standard library's affair.
+    /// A lower bound of the live bytes of region `tokenizer`, from the lengths alone: every word twice, the table of
+    /// words exactly, and of the hash table what its entries need. Its empty buckets and control bytes come on top; how
+    /// many there are is the standard library's affair.
     pub fn least_live_bytes(&self) -> u64 {
         let letters: usize = self.words.iter().map(String::capacity).sum();
         let table = self.words.capacity() * size_of::<String>();

@@ -1,8 +1,9 @@
 //! `heapledger scenario`: small programs whose truth is known from arithmetic, each in a process of its own.
 //!
-//! A scenario's file has its program and the arithmetic that says what a statement must say of it. The program runs in a
-//! process that this one starts with the settings of jemalloc that the scenario needs (`process.rs`), takes statements and
-//! notes checks (`scene.rs`, `check.rs`); the report comes back through a pipe and is printed here (`render.rs`).
+//! A scenario's file has its program and the arithmetic that says what a statement must say of it. The program runs in
+//! a process that this one starts with the settings of jemalloc that the scenario needs (`process.rs`), takes
+//! statements and notes checks (`scene.rs`, `check.rs`); the report comes back through a pipe and is printed here
+//! (`render.rs`).
 
 pub mod check;
 mod error;

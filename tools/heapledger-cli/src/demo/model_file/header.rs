@@ -1,7 +1,7 @@
 //! The header of a safetensors file: parsed, and believed only after every claim was checked.
 //!
-//! The safetensors crate reads entries and element types and validates the whole. It wants the complete file in memory for
-//! its own checks against the file's length, and its errors do not name the tensor, so both are done here first.
+//! The safetensors crate reads entries and element types and validates the whole. It wants the complete file in memory
+//! for its own checks against the file's length, and its errors do not name the tensor, so both are done here first.
 
 use std::fmt;
 
@@ -59,7 +59,8 @@ fn tensors(header: &[u8]) -> Result<Vec<(String, TensorInfo)>, HeaderProblem> {
     Ok(tensors)
 }
 
-/// What can be said of each tensor alone: its offsets run forward and end inside the file, and agree with shape and dtype.
+/// What can be said of each tensor alone: its offsets run forward and end inside the file, and agree with shape and
+/// dtype.
 fn check_each(tensors: &[(String, TensorInfo)], data_bytes: u64) -> Result<(), Problem> {
     for (name, info) in tensors {
         let tensor = || Name::from(name.as_str());

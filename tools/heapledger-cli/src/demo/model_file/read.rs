@@ -39,9 +39,9 @@ impl<'path> ModelFile<'path> {
         self.slots.len()
     }
 
-    /// Reads every tensor. `reserve` is called once for each non-empty one to allocate its buffer, so that the caller decides
-    /// to which region the buffers, and nothing else, belong; it gets the number of bytes and returns `None` if there is no
-    /// memory for them.
+    /// Reads every tensor. `reserve` is called once for each non-empty one to allocate its buffer, so that the caller
+    /// decides to which region the buffers, and nothing else, belong; it gets the number of bytes and returns `None` if
+    /// there is no memory for them.
     pub fn load(
         mut self,
         reserve: impl Fn(usize) -> Option<Vec<u8>>,

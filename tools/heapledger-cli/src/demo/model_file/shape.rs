@@ -33,11 +33,11 @@ impl TensorShape {
     }
 }
 
-/// The tensors of a model of at most `size_bytes`, and less than one embedding row (two bytes times the width) below it.
-/// `size_bytes` is at least [`MIN_MODEL_BYTES`].
+/// The tensors of a model of at most `size_bytes`, and less than one embedding row (two bytes times the width) below
+/// it. `size_bytes` is at least [`MIN_MODEL_BYTES`].
 pub fn transformer(size_bytes: u64) -> Vec<TensorShape> {
-    // About four fifths go into some 16 layers of 24 w² bytes each, the rest into the embedding; the number of words then
-    // takes up what is left.
+    // About four fifths go into some 16 layers of 24 w² bytes each, the rest into the embedding; the number of words
+    // then takes up what is left.
     let width = ((size_bytes / 480).isqrt() / WIDTH_STEP * WIDTH_STEP).clamp(WIDTH_STEP, MAX_WIDTH);
     let hidden = (width * 8 / 3).next_multiple_of(WIDTH_STEP);
     let layer_bytes = 2 * (4 * width * width + 3 * width * hidden) + 2 * 4 * width;

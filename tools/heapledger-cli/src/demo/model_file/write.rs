@@ -115,7 +115,8 @@ fn header(tensors: &[TensorShape]) -> Result<Vec<u8>, WriteError> {
     Ok(header)
 }
 
-/// Fills with bf16 numbers of either sign between 2⁻⁷ and 2⁻³, as trained weights are; never NaN, and incompressible enough.
+/// Fills with bf16 numbers of either sign between 2⁻⁷ and 2⁻³, as trained weights are; never NaN, and incompressible
+/// enough.
 fn fill(chunk: &mut [u8], random: &mut Random) {
     for eight in chunk.chunks_mut(8) {
         let bits = (random.next_bits() & 0x81ff_81ff_81ff_81ff) | 0x3c00_3c00_3c00_3c00;

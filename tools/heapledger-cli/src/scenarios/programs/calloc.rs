@@ -31,7 +31,8 @@ pub const L: Scenario = Scenario {
 /// What both processes begin with.
 type Begun = (Scene, Vec<Vec<u8>>, usize, [Statement; 2]);
 
-/// The scene so far, B's blocks, the bytes of all pages that A's blocks lay on, and statements with A's blocks freed and with B's allocated.
+/// The scene so far, B's blocks, the bytes of all pages that A's blocks lay on, and statements with A's blocks freed
+/// and with B's allocated.
 fn over_dirty(blocks: usize, bytes: usize) -> Result<Begun, SceneError> {
     let mut scene = Scene::new(&[
         Row::Region("A"),

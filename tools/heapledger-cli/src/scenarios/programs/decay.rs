@@ -16,8 +16,8 @@ const BLOCKS: usize = 1920;
 const BYTES: usize = 64 * KIB;
 const ALL: usize = BLOCKS * BYTES;
 
-/// How far extents are purged behind or before the curve, in hundredths of all: they go as a whole, and jemalloc looks at
-/// its clock in steps.
+/// How far extents are purged behind or before the curve, in hundredths of all: they go as a whole, and jemalloc looks
+/// at its clock in steps.
 const OFF_PERCENT: usize = 7;
 
 /// How late jemalloc looks at its clock.
@@ -26,8 +26,8 @@ const LATE: Duration = Duration::from_millis(500);
 /// What background threads leave of an arena until they wake next.
 const LEFT_BY_THREADS: usize = 4 * MIB;
 
-/// A background thread that happens to purge while blocks are freed takes what is freed meanwhile with it, at once. That is
-/// over when the forecast is made.
+/// A background thread that happens to purge while blocks are freed takes what is freed meanwhile with it, at once.
+/// That is over when the forecast is made.
 const PURGE_UNDER_WAY: Duration = Duration::from_millis(200);
 
 /// How much longer than they need background threads are waited for, on a machine that is busy.

@@ -18,8 +18,8 @@ const THREAD_BLOCKS: usize = 320;
 /// The C library's header of a block; its blocks begin at multiples of it.
 const HEADER: usize = 16;
 
-/// Where a heap's blocks begin and end need not be where a page does: a page at either end, and the header of what is free
-/// behind the last block.
+/// Where a heap's blocks begin and end need not be where a page does: a page at either end, and the header of what is
+/// free behind the last block.
 const ENDS: usize = 3 * PAGE;
 
 /// What the heap may have had of free space before: the C library asks for 132 KiB at first.

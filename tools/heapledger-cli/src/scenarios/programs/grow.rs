@@ -17,8 +17,8 @@ const BYTES: usize = 384 * MIB;
 /// Capacities double from 4 elements, whatever those are: the first power of two that holds it.
 const CAPACITY: usize = 512 * MIB;
 
-/// Between two statements a growing vector leaves dirty pages of its smaller selves: those below 8 MiB, whose sum is less.
-/// The ledger's tables take 8 bytes for each page touched.
+/// Between two statements a growing vector leaves dirty pages of its smaller selves: those below 8 MiB, whose sum is
+/// less. The ledger's tables take 8 bytes for each page touched.
 const TRAIL: usize = 8 * MIB + 8 * MIB;
 
 /// Elements of 8 bytes.

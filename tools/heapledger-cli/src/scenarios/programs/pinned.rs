@@ -87,8 +87,8 @@ fn run<const BYTES: usize>(count: usize, block: &mut dyn FnMut() -> Box<[u8; BYT
 
     a.clear();
     let freed = scene.take("A freed")?;
-    // A slab with a block of B has so many other slots; where slabs are shorter than the distance of two blocks of B, the
-    // slabs between have none.
+    // A slab with a block of B has so many other slots; where slabs are shorter than the distance of two blocks of B,
+    // the slabs between have none.
     let pinned = of_b * (slab - BYTES);
     let empty = (count / slots - of_b.min(count / slots)) * slab;
     let cached = cached_blocks(BYTES) * BYTES;

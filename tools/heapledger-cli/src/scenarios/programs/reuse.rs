@@ -19,14 +19,15 @@ const A_BYTES: usize = 1024 * MIB;
 /// What B has: blocks of 1 MiB.
 const B_BLOCKS: usize = 600;
 
-/// Pages at the two ends of B's blocks, which the blocks share with pads: whole pages for the kernel, parts for the flow.
+/// Pages at the two ends of B's blocks, which the blocks share with pads: whole pages for the kernel, parts for the
+/// flow.
 const ENDS: Tolerance = Tolerance {
     at_most: (B_BLOCKS * 2 * PAGE) as i64,
     why: "the kernel counts pages, of which B has parts at its blocks' ends",
 };
 
-/// A thousand hours: nothing goes back because time passes while the scenario runs. Never (-1) would be another thing, for
-/// then nothing is returned at once either.
+/// A thousand hours: nothing goes back because time passes while the scenario runs. Never (-1) would be another thing,
+/// for then nothing is returned at once either.
 const LONG: &str = "dirty_decay_ms:3600000000";
 const LONG_AND_THREADS: &str = "background_thread:true,dirty_decay_ms:3600000000";
 
