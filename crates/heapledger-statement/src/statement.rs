@@ -136,9 +136,7 @@ impl Statement {
         if id == LineId::Live {
             return self.region(name).and_then(|region| region.resident.clone());
         }
-        let line = self.lines.iter().find(|line| line.id == id)?;
-        let parts = line.parts.iter().filter(|part| part.name == name);
-        parts.max_by_key(|part| part.generation).map(|part| part.figure.clone())
+        crate::summary::part_of(&self.lines, id, name)
     }
 
     /// Regions, those with the most resident bytes first, the ledger's own (`~…`) last.

@@ -138,6 +138,13 @@ impl Summary {
     }
 }
 
+/// What a line says of the part with this name, of the latest generation where there are several.
+pub(crate) fn part_of(lines: &[StatedLine], id: LineId, name: &str) -> Option<Figure> {
+    let line = lines.iter().find(|line| line.id == id)?;
+    let parts = line.parts.iter().filter(|part| part.name == name);
+    parts.max_by_key(|part| part.generation).map(|part| part.figure.clone())
+}
+
 /// What a line says, or that it is not stated.
 pub(crate) fn figure_of(lines: &[StatedLine], id: LineId) -> Figure {
     match lines.iter().find(|line| line.id == id) {

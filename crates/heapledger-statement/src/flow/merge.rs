@@ -139,7 +139,8 @@ impl<'a, S: Stretches> Side<'a, S> {
                 && self.stretch.end > *end
             {
                 let bytes = *end - self.stretch.start;
-                share.bytes = share.bytes.saturating_sub(bytes);
+                // One share is all of a stretch, so this is no more than it has.
+                share.bytes -= bytes;
                 self.stretch.start = *end;
                 let part = Share { holder: share.holder, bytes };
                 sums.add(self.amount(part));

@@ -115,6 +115,7 @@ impl Sums {
 /// every way of meeting leaves it.
 pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, times: u64, cells: &mut Cells) {
     for sums in [&mut *before, &mut *after] {
+        debug_assert!(sums.total() <= bytes, "no page is in two places");
         let absent = bytes.saturating_sub(sums.total());
         if absent > 0 {
             sums.0.push(Amount { place: Place::Absent, bytes: absent, forced: false });

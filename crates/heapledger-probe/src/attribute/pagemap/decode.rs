@@ -150,6 +150,9 @@ impl<'a> Pieces<'a> {
             None => *self.classes.slab_bytes.get(usize::from(context.kind))? as usize,
         };
         self.unit = Unit { context, free, bytes };
+        if !self.unit.is_sound(self.classes) {
+            return None;
+        }
         let start = self.at;
         self.unit_into(piece);
         // Whole ones side by side are one piece.

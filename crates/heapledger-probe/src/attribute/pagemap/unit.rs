@@ -27,10 +27,22 @@ impl Unit {
         let kind = (number >> 50 & 0xff) as u8;
         let bytes = *classes.slab_bytes.get(usize::from(kind))? as usize;
         let owner = Owner::of_code(number & ((1 << 36) - 1));
-        Some(Self { context: Context { kind, owner }, free: number >> 36 & 0x3fff, bytes })
+        let unit = Self { context: Context { kind, owner }, free: number >> 36 & 0x3fff, bytes };
+        unit.is_sound(classes).then_some(unit)
     }
 
-    /// Who has how much of it.
+    /// Whether its slots are as many as a slab of its class has, and fit.
+    #[inline]
+    pub(super) fn is_sound(&self, classes: &Classes) -> bool {
+        if self.context.page().is_some() {
+            return true;
+        }
+        let class = usize::from(self.context.kind) % CLASSES;
+        let slots = u64::from(classes.slots[class]);
+        self.free <= slots && slots * u64::from(classes.slot_bytes[class]) <= self.bytes as u64
+    }
+
+    /// Who has how much of it. Of a unit that is sound.
     #[inline]
     pub(super) fn shares(&self, classes: &Classes, mut each: impl FnMut(Share)) {
         let Self { context, free, bytes } = *self;
@@ -40,10 +52,10 @@ impl Unit {
         let class = usize::from(context.kind) % CLASSES;
         let slot_bytes = u64::from(classes.slot_bytes[class]);
         let slots = u64::from(classes.slots[class]);
-        let allocated = slots.saturating_sub(free);
+        let allocated = slots - free;
         let owner = context.owner;
         let keeper = if allocated > 0 { owner } else { Owner::Nobody };
-        let rest = (bytes as u64).saturating_sub(slots * slot_bytes);
+        let rest = bytes as u64 - slots * slot_bytes;
         for (holder, bytes) in [
             (Holder::Block { owner, huge: false }, allocated * slot_bytes),
             (Holder::Slot { last: owner, keeper }, free * slot_bytes),
