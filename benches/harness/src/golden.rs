@@ -14,9 +14,6 @@ use crate::rows::INSTRUCTIONS_OVER_PLAIN;
 const GROWTH: f64 = 0.02;
 /// What two runs of one program differ by, and a little: the order in which threads start moves a few instructions.
 const SCATTER_INSTRUCTIONS: f64 = 0.5;
-/// The same where two threads hand blocks over: which of them finds a page first, and with how full a cache, differs from
-/// run to run. Five runs of builds with the same paths counted 34.0 to 37.6 untagged and 47.3 to 59.9 tagged.
-const SCATTER_HANDOVER_INSTRUCTIONS: f64 = 13.0;
 /// One page of code: the linker aligns what it lays out.
 const SCATTER_TEXT_BYTES: f64 = 4_096.0;
 
@@ -115,11 +112,7 @@ impl Golden {
 }
 
 fn limit(count: &Count) -> f64 {
-    let scatter = match (count.measure.as_str(), count.workload.as_str()) {
-        (TEXT_OVER_PLAIN_BYTES, _) => SCATTER_TEXT_BYTES,
-        (_, "handover") => SCATTER_HANDOVER_INSTRUCTIONS,
-        _ => SCATTER_INSTRUCTIONS,
-    };
+    let scatter = if count.measure == TEXT_OVER_PLAIN_BYTES { SCATTER_TEXT_BYTES } else { SCATTER_INSTRUCTIONS };
     count.accepted + (count.accepted.abs() * GROWTH).max(scatter)
 }
 

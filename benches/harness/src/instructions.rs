@@ -99,7 +99,8 @@ fn count(
     option.push(&file);
     let mut command = Command::new(valgrind);
     command.env_clear().envs(environment(engine));
-    command.args(["--quiet", "--tool=callgrind"]).arg(option).arg(program);
+    // valgrind runs one thread at a time; in turn, the same run counts the same however many threads there are.
+    command.args(["--quiet", "--fair-sched=try", "--tool=callgrind"]).arg(option).arg(program);
     let printed = run::within(command.args([workload, "--iterations", &iterations.to_string()]), run::LIMIT);
     let counts = fs::read_to_string(&file).map_err(|error| format!("callgrind left no counts: {error}"));
     // It is not there if valgrind failed, and then that is what is reported.
