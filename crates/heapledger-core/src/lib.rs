@@ -36,6 +36,7 @@ mod ids;
 mod name_error;
 mod names;
 mod once;
+mod pool;
 mod reassign;
 mod region;
 mod reuse;

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 use crate::name_error::{NameError, validate};
 use crate::once::OnceRef;
+use crate::pool::Pool;
 use crate::region::RegionId;
 use crate::{ids, reuse};
 
@@ -86,6 +87,11 @@ pub(crate) fn ours(index: usize) -> Option<&'static Name> {
 const CHAINS: usize = 4096;
 static TABLE: [OnceRef<Name>; CHAINS] = [const { OnceRef::new() }; CHAINS];
 static NAMES: AtomicUsize = AtomicUsize::new(0);
+static ENTRIES: Pool<Name> = Pool::new();
+static PINNED: Pool<Pinned> = Pool::new();
+/// Names of so many bytes at most; most are. A longer one has a block of its own.
+static SHORT_TEXTS: Pool<[u8; SHORT_BYTES]> = Pool::new();
+const SHORT_BYTES: usize = 48;
 
 /// How often a name lost its last owner.
 static RETIRED: AtomicU64 = AtomicU64::new(0);
@@ -152,18 +158,26 @@ fn intern(text: &str) -> Option<&'static Name> {
     }
     // The name and its entry are ours, not the current region's.
     let _ours = RegionId::LEDGER.enter();
-    let mut fresh = Box::new(Name::new(Box::leak(Box::<str>::from(text)), hash));
-    loop {
-        match cell.publish(fresh) {
-            Ok(name) => return Some(name),
-            Err(back) => fresh = back,
-        }
+    let fresh = ENTRIES.keep(Name::new(kept_text(text), hash));
+    while !cell.replace(None, fresh) {
         // Somebody took the cell: perhaps for this very name. The few bytes of a lost race are kept for good.
         cell = match search(text, hash) {
             Ok(name) => return Some(name),
             Err(cell) => cell,
         };
     }
+    Some(fresh)
+}
+
+fn kept_text(text: &str) -> &'static str {
+    let mut bytes = [0; SHORT_BYTES];
+    if let Some(start) = bytes.get_mut(..text.len()) {
+        start.copy_from_slice(text.as_bytes());
+        if let Ok(kept) = str::from_utf8(&SHORT_TEXTS.keep(bytes)[..text.len()]) {
+            return kept;
+        }
+    }
+    Box::leak(text.into())
 }
 
 impl Name {
@@ -291,7 +305,7 @@ impl Name {
                 return pinned;
             }
             let _ours = RegionId::LEDGER.enter();
-            let fresh: &'static Pinned = Box::leak(Box::new(Pinned { id, name: self, moved: AtomicBool::new(false) }));
+            let fresh = PINNED.keep(Pinned { id, name: self, moved: AtomicBool::new(false) });
             if self.pinned.replace(before, fresh) && self.id() == Some(id) {
                 return fresh;
             }

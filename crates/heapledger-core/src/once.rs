@@ -37,16 +37,4 @@ impl<T: Sync + 'static> OnceRef<T> {
         // SeqCst: Release for what `get` promises; callers also rely on one order of this and other changes.
         self.0.compare_exchange(old, new, SeqCst, Acquire).is_ok()
     }
-
-    /// Publishes `value` unless the cell is taken, in which case it is handed back.
-    pub(crate) fn publish(&self, value: Box<T>) -> Result<&'static T, Box<T>> {
-        let raw = Box::into_raw(value);
-        // AcqRel: Release for what `get` promises, Acquire so that the loser may look at the winner's value.
-        match self.0.compare_exchange(null_mut(), raw, Release, Acquire) {
-            // SAFETY: `raw` came from a Box that nobody will free: it is now owned by the cell for ever.
-            Ok(_) => Ok(unsafe { &*raw }),
-            // SAFETY: `raw` came from `Box::into_raw` above and was not published.
-            Err(_) => Err(unsafe { Box::from_raw(raw) }),
-        }
-    }
 }

@@ -17,6 +17,8 @@ use crate::os::threads::Thread;
 
 static A: Region = Region::new("a");
 static B: Region = Region::new("b");
+/// Has a block beside one of nobody's, once.
+static C: Region = Region::new("c");
 
 /// Gives jemalloc `COUNT` times `size` bytes of its own, behind the ledger. On the stack, because the ledger must not
 /// see this thread allocate.
@@ -46,9 +48,11 @@ impl Books {
     }
 }
 
-/// Everything that reading the books needs is in place once they were read.
+/// Everything that reading the books needs is in place once they were read, and there is one chunk of rows once a page
+/// is of two regions.
 fn prepare() -> u64 {
     let _ = (A.index(), B.index(), Books::read());
+    drop([Block::new(8), C.scope(|| Block::new(8))]);
     table_use().refused_maps
 }
 

@@ -45,8 +45,8 @@ fn state(printed: &Value) -> State {
     state
 }
 
-/// Runs both twins and returns what differs. There is no tolerance: what the ledger allocates itself, a name and a node
-/// per region, the plain twin allocates by hand (`name_regions` in the probe's source).
+/// Runs both twins and returns what differs. There is no tolerance: what the ledger allocates itself, three pages
+/// for the names of regions, the plain twin allocates by hand (`name_regions` in the probe's source).
 fn differences(settings: &str, regions: u64, extra: u64) -> Vec<String> {
     let twin =
         |probe: Probe, extra| state(&probe.settings(settings).option("regions", regions).option("extra", extra).run());
