@@ -73,8 +73,13 @@ impl Pin {
 
     /// Slots in use, as a share of all, in the slabs in which it is alone.
     pub fn utilisation(&self) -> f64 {
-        let slots = u64::from(self.slab_bytes / self.slot_bytes.max(1));
-        share(self.slots, self.slabs.saturating_mul(slots))
+        share(self.slots, self.all_slots())
+    }
+
+    /// Slots of the slabs in which it is alone, in use or free.
+    pub(crate) fn all_slots(&self) -> u64 {
+        // More than there are addresses is as good as endless: the share is 0 either way.
+        self.slabs.saturating_mul(u64::from(self.slab_bytes / self.slot_bytes.max(1)))
     }
 }
 
@@ -99,6 +104,11 @@ impl Fragmentation {
             .collect();
         let pins = pins(heap, regions, &classes);
         Ok(Self { classes, pins })
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn from_parts(classes: Vec<ClassSlabs>, pins: Vec<Pin>) -> Self {
+        Self { classes, pins }
     }
 
     /// Every class that has slabs, the smallest first.

@@ -40,6 +40,9 @@ of another line, `not_resident` is not in RSS, and `totals` overlap the lines. N
 `lines`. The `parts` of a line sum to it: regions by name, and with a `~` in front what is no single region's, such as
 `~shared` (free slots that several regions pin together), `~mixed` (pages on which blocks of several regions lay) and
 `~nobody` (pages on which no region ever had a block).
+
+A statement's object also has `fragmentation`: `classes`, each with its slabs, slots in use and free, and `pins`, what
+each region's blocks keep of them, or `unknown` with `remedy`; and `findings`, which docs/reading-the-findings.md explains.
 ";
 
 const FINDINGS_HEAD: &str = "\
@@ -53,6 +56,7 @@ RSS, as the lines do.
 `statement.findings()` says what would give memory back or make a figure known. The list is closed. Each finding has the
 lines that prove it, the gain as an interval at most a fifth or 1 MiB wide, the remedy to be taken literally, its price,
 and how to see that it worked. Nothing below 16 MiB and a twentieth of RSS is told, so an empty list is the usual one.
+They stand in the statement's JSON too, under `findings`, with `gain` as a figure of the line `gain_on`.
 
 `statement.forecast()` says when dirty and muzzy pages go back, and `statement.fragmentation()` whose blocks keep free
 slots. Findings stand on both.

@@ -6,7 +6,9 @@
 
 mod convert;
 mod diff;
+mod finding;
 mod flow;
+mod fragmentation;
 mod full;
 mod report;
 
@@ -18,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Depth, Diff, PageFlow, Statement, Summary};
 
 pub use diff::{BetweenReport, DiffReport, KIND_DIFFERENCE, MomentReport, RegionChangeReport};
+pub use finding::{FindingReport, ProofReport};
 pub use flow::{FlowCellReport, FlowReport, FlowRowReport, KIND_FLOW};
+pub use fragmentation::{ClassSlabsReport, FragmentationReport, PinReport};
 
 pub use report::{
     ArenaReport, CheckReport, ClassReport, ClockReport, FigureReport, FullReport, LineReport, NoteReport, PartReport,
@@ -65,6 +69,11 @@ pub enum JsonError {
         /// The id found.
         id: String,
     },
+    /// It names a finding that this version has not.
+    Finding {
+        /// The id found.
+        id: String,
+    },
     /// An address is no hexadecimal number.
     Address {
         /// The word found.
@@ -89,6 +98,9 @@ impl fmt::Display for JsonError {
             ),
             Self::Line { id } => write!(out, "line {id:?} is not in the table: read it with the version that wrote it"),
             Self::Check { id } => write!(out, "check {id:?} is not known: read it with the version that wrote it"),
+            Self::Finding { id } => {
+                write!(out, "finding {id:?} is not in the list: read it with the version that wrote it")
+            }
             Self::Address { found } => write!(out, "{found:?} is no address: read what wrote it as it was written"),
         }
     }
@@ -126,6 +138,11 @@ fn read<T: DeserializeOwned>(json: &str, kind: &str, depth: Option<Depth>) -> Re
         return Err(JsonError::Depth { found: head.depth });
     }
     serde_json::from_str(json).map_err(JsonError::Malformed)
+}
+
+/// Numbers that are left out where they are 0.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A report has string keys only and its types refuse nothing, so an error is not reached; an object that says so is
@@ -175,9 +192,20 @@ impl Statement {
         line_of_json(Depth::Full, &self.to_report())
     }
 
+    /// The same, with the findings of [`Statement::findings_since`]: `earlier` are statements of this process from
+    /// before, in order.
+    pub fn to_json_since(&self, earlier: &[&Statement]) -> String {
+        line_of_json(Depth::Full, &self.to_report_since(earlier))
+    }
+
     /// The object that [`Statement::to_json`] writes, to write in another format or to pick from.
     pub fn to_report(&self) -> FullReport {
-        full::to_report(self)
+        self.to_report_since(&[])
+    }
+
+    /// The object that [`Statement::to_json_since`] writes.
+    pub fn to_report_since(&self, earlier: &[&Statement]) -> FullReport {
+        full::to_report(self, &self.findings_since(earlier))
     }
 
     /// The statement that a JSON object was made from.
@@ -189,7 +217,8 @@ impl Statement {
         Self::from_report(read(json, "", Some(Depth::Full))?)
     }
 
-    /// The statement that a report was made from. Settings that this version has not are left out.
+    /// The statement that a report was made from. Settings that this version has not are left out. Its findings are
+    /// made anew from its lines, so those that `earlier` statements added are only in the report.
     ///
     /// # Errors
     ///

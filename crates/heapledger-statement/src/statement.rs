@@ -193,8 +193,7 @@ impl Statement {
         &self.settings
     }
 
-    /// Slabs by size class, and whose blocks keep free slots from going back; or why that is not known. A statement
-    /// that was read back from JSON does not have it.
+    /// Slabs by size class, and whose blocks keep free slots from going back; or why that is not known.
     pub fn fragmentation(&self) -> Result<&Fragmentation, &Why> {
         self.fragmentation.as_ref()
     }

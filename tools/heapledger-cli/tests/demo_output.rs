@@ -177,6 +177,35 @@ fn the_story_of_the_release_names_where_the_bytes_went_and_what_to_do() {
 }
 
 #[test]
+fn the_json_of_a_stage_has_its_findings_and_whose_blocks_keep_slabs() {
+    let place = Place::new();
+    let mut command = place.command(&FOUND);
+    let output = command.arg("--json").env(NEVER.0, NEVER.1).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stdout = text(&output.stdout);
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |stage: &str, id: &str| {
+        let stage = lines.iter().find(|line| line["stage"] == stage).unwrap();
+        stage["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == id).cloned()
+    };
+    let found = of("free_weights", "decay_never").unwrap_or_else(|| panic!("{stdout}"));
+    let remedy = found["remedy"].as_str().unwrap();
+    assert!(remedy.starts_with("heapledger::configure().dirty_decay_ms(10_000)?"), "{found}");
+    assert_eq!(of("load_model", "decay_never"), None, "nothing was freed yet");
+    for line in lines.iter().filter(|line| tells_all(line)) {
+        // The tokenizer's words lie in slabs, and what it has of a class is not more than the class has.
+        let classes = line["fragmentation"]["classes"].as_array().unwrap_or_else(|| panic!("{line}"));
+        assert!(!classes.is_empty());
+        for pin in line["fragmentation"]["pins"].as_array().unwrap() {
+            let class = classes.iter().find(|class| class["slot_bytes"] == pin["slot_bytes"]);
+            let class = class.unwrap_or_else(|| panic!("{pin}"));
+            assert!(pin["slabs"].as_u64() <= class["slabs"].as_u64(), "{pin} {class}");
+            assert!(pin["allocated_slots"].as_u64() <= class["allocated_slots"].as_u64(), "{pin} {class}");
+        }
+    }
+}
+
+#[test]
 fn the_cure_applies_what_was_found_and_shows_the_difference() {
     let _alone = heapledger_tests::lanes::timed();
     let place = Place::new();

@@ -123,6 +123,19 @@ fn the_text_says_what_happens_what_is_expected_and_what_was_measured_at_80_colum
 }
 
 #[test]
+fn the_json_has_what_the_statements_find() {
+    let output = Place::new().run(&["scenario", "c1", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let stages = |id: &str| {
+        let of = findings.iter().filter(|finding| finding["id"] == id && finding["region"] == "B");
+        of.map(|finding| finding["stage"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(stages("slabs_pinned"), ["A freed", "flushed"], "{findings:?}");
+}
+
+#[test]
 fn settings_of_the_environment_do_not_decide() {
     let mut command = Place::new().command(&["scenario", "c2", "--json"]);
     let output = command.env("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,tcache:false,narenas:1").output().unwrap();

@@ -168,6 +168,11 @@ impl FindingId {
         // The rows stand in the order of the enum, which a test asserts.
         &FINDINGS[self as usize]
     }
+
+    /// The finding of this key; `None` if the list has none.
+    pub fn from_key(key: &str) -> Option<Self> {
+        FINDINGS.iter().find(|row| row.key == key).map(|row| row.id)
+    }
 }
 
 #[cfg(test)]

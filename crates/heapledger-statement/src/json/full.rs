@@ -1,11 +1,12 @@
 //! What a statement has beyond a summary, in both directions.
 
 use super::convert::{self, Common};
-use super::{ArenaReport, CheckReport, ClockReport, FigureReport, FullReport, JsonError, RangeReport};
+use super::fragmentation;
+use super::{ArenaReport, CheckReport, ClockReport, FigureReport, FindingReport, FullReport, JsonError, RangeReport};
 use crate::statement::{ArenaFree, Clock};
-use crate::{Check, CheckId, Depth, Figure, Flow, LineId, Statement, UnattributedRange, Why};
+use crate::{Check, CheckId, Depth, Figure, Finding, Flow, LineId, Statement, UnattributedRange};
 
-pub(super) fn to_report(statement: &Statement) -> FullReport {
+pub(super) fn to_report(statement: &Statement, findings: &[Finding]) -> FullReport {
     let exact = |id| statement.figure(id).as_exact();
     let skew_bytes = statement.skew.as_exact();
     FullReport {
@@ -22,6 +23,9 @@ pub(super) fn to_report(statement: &Statement) -> FullReport {
         unattributed: statement.unattributed.iter().map(RangeReport::from).collect(),
         checks: statement.checks.iter().map(CheckReport::from).collect(),
         clock: Some(ClockReport::from(&statement.clock)),
+        fragmentation: Some(fragmentation::to_report(&statement.fragmentation)),
+        glibc_free_bytes: statement.glibc_free_bytes,
+        findings: findings.iter().map(FindingReport::from).collect(),
     }
 }
 
@@ -47,8 +51,8 @@ pub(super) fn from_report(mut report: FullReport) -> Result<Statement, JsonError
         unattributed: report.unattributed.into_iter().map(UnattributedRange::try_from).collect::<Result<_, _>>()?,
         checks: report.checks.into_iter().map(Check::try_from).collect::<Result<_, _>>()?,
         clock: report.clock.map(Clock::from).unwrap_or_default(),
-        fragmentation: Err(Why::new("the statement was read back", "ask the statement where it was taken")),
-        glibc_free_bytes: None,
+        fragmentation: fragmentation::from_report(report.fragmentation),
+        glibc_free_bytes: report.glibc_free_bytes,
     })
 }
 

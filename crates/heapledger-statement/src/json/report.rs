@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{FindingReport, FragmentationReport, is_zero};
+
 /// One summary as JSON, and what a statement has in common with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -75,6 +77,15 @@ pub struct FullReport {
     /// What a forecast is made from; older objects lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockReport>,
+    /// Slabs by size class, and whose blocks keep free slots; older objects lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fragmentation: Option<FragmentationReport>,
+    /// Free bytes that glibc states of all its heaps; left out if it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glibc_free_bytes: Option<u64>,
+    /// What would give memory back or make figures known, the largest gain first; older objects lack it.
+    #[serde(default)]
+    pub findings: Vec<FindingReport>,
 }
 
 /// What decides when free pages go back.
@@ -177,10 +188,6 @@ pub struct PartReport {
     /// Of the line `live`: what the counters say of the region.
     #[serde(flatten)]
     pub region: Option<RegionReport>,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// A figure: told apart by its keys.

@@ -161,10 +161,14 @@ impl Stages {
 
     /// What the last statement and those before it find.
     fn findings(&self) -> Vec<Finding> {
-        let history = self.library.as_ref().map(heapledger::Stages::history).unwrap_or_default();
-        let Some((last, earlier)) = history.split_last() else { return Vec::new() };
+        self.of_last(Statement::findings_since).unwrap_or_default()
+    }
+
+    /// What is made of the last statement and those before it.
+    fn of_last<T>(&self, make: impl Fn(&Statement, &[&Statement]) -> T) -> Option<T> {
+        let (last, earlier) = self.library.as_ref()?.history().split_last()?;
         let earlier: Vec<&Statement> = earlier.iter().map(|stage| &stage.statement).collect();
-        last.statement.findings_since(&earlier)
+        Some(make(&last.statement, &earlier))
     }
 
     /// Applies what the last stage found, as far as a program can do that to itself, stays until it has had its effect
@@ -216,15 +220,14 @@ impl Stages {
     /// Prints the stage that ended last, and judges it.
     fn show(&mut self, stage: &'static str, truths: &[Truth], ended: &Ended) -> Result<(), DemoError> {
         let Some(last) = self.library.as_ref().and_then(heapledger::Stages::last) else { return Ok(()) };
-        let findings = self.findings();
         let mut text = String::new();
         if self.json {
-            text = last.statement.to_json();
+            text = self.of_last(Statement::to_json_since).unwrap_or_default();
             text.push('\n');
         } else {
             let title = format!("== {stage}, {:.2} s after the start ==", ended.seconds);
             text.push_str(&format!("{}\n{}", self.look.paint(Tone::Title, &title), last.statement));
-            text.push_str(&story::of(self.look, last, &findings));
+            text.push_str(&story::of(self.look, last, &self.findings()));
             for note in self.notes.drain(..) {
                 let _ = writeln!(text, "  {note}");
             }

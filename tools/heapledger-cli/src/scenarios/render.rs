@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::check::{Check, Measured};
-use super::scene::Report;
+use super::scene::{FoundAt, Report};
 use super::{Run, SCENARIOS, Scenario, process};
 use crate::output::{Look, Tone};
 
@@ -78,13 +78,19 @@ pub fn end(look: Look, count: usize, failed: usize) -> String {
 pub fn json(scenario: &Scenario, reports: &[Report]) -> String {
     let mut checks = Vec::new();
     let mut notes = Vec::new();
+    let mut findings = Vec::new();
     for (run, report) in scenario.runs.iter().zip(reports) {
         let titled = |text: &str| if run.title.is_empty() { text.to_owned() } else { format!("{}: {text}", run.title) };
         checks.extend(report.checks.iter().map(|check| Check { what: titled(&check.what), ..check.clone() }));
         notes.extend(report.notes.iter().map(|note| titled(note)));
+        let found = |one: &FoundAt| FoundAt { stage: titled(&one.stage), ..one.clone() };
+        findings.extend(report.findings.iter().map(found));
     }
     let ok = checks.iter().all(|check| check.ok);
-    format!("{}\n", json!({"scenario": scenario.name, "ok": ok, "checks": checks, "notes": notes}))
+    format!(
+        "{}\n",
+        json!({"scenario": scenario.name, "ok": ok, "checks": checks, "notes": notes, "findings": findings})
+    )
 }
 
 /// `pinned by B: expected 66060288, measured 66060288 (63.0 MiB)`.

@@ -1,5 +1,6 @@
 //! What a scenario's program has at hand: statements, checks, and what else there is to tell.
 
+use heapledger::json::FindingReport;
 use heapledger::lines::Role;
 use heapledger::{Figure, FindingId, LineId, Mark, Statement, Verdict, Verdicts};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,18 @@ pub struct Report {
     pub rows: Vec<String>,
     /// A column per statement: its stage, and a cell per row, in MiB.
     pub columns: Vec<(String, Vec<String>)>,
+    /// What each statement finds, as it stands in its JSON.
+    pub findings: Vec<FoundAt>,
+}
+
+/// A finding, and when it was found.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct FoundAt {
+    /// The stage of its statement.
+    pub stage: String,
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: FindingReport,
 }
 
 /// The program's side of a report.
@@ -127,6 +140,9 @@ impl Scene {
     pub fn keep(&mut self, stage: &str, statement: &Statement) {
         let cells = self.rows.iter().map(|row| row.figure(statement).mib()).collect();
         self.report.columns.push((stage.to_owned(), cells));
+        let found = statement.findings();
+        let found = found.iter().map(|finding| FoundAt { stage: stage.to_owned(), finding: finding.into() });
+        self.report.findings.extend(found);
         let rss = statement.figure(LineId::Rss);
         if !rss.as_exact().is_some_and(|rss| sum(statement).is_some_and(|(low, high)| low <= rss && rss <= high)) {
             self.without_sum.push(stage.to_owned());

@@ -1,6 +1,6 @@
 //! c1 and c2: slabs that few small blocks keep.
 
-use heapledger::{FindingId, LineId, Region};
+use heapledger::{Figure, FindingId, LineId, Pin, Region, Statement};
 use heapledger_scenery::flush_thread_cache;
 
 use super::sizes::{cached_blocks, slab_bytes};
@@ -52,6 +52,9 @@ const SINCE: &str = "free slots that went into the main thread's cache since it 
 
 /// The first slab of A's may have been begun by others.
 const EDGE: &str = "a slab that others have blocks in";
+
+/// One filling of the thread's cache, were each of its blocks in a slab of its own: they are others' slabs.
+const SHARED_SLABS: i64 = 64;
 
 /// Nothing is given back meanwhile, so that dirty pages can be counted.
 const DECAY: &str = "dirty_decay_ms:-1";
@@ -118,6 +121,7 @@ fn run<const BYTES: usize>(count: usize, block: &mut dyn FnMut() -> Box<[u8; BYT
         part(&flushed, LineId::Dirty, "A"),
         &format!("slabs without a block of B: {} of {slab} B", empty / slab),
     );
+    pins(&mut scene, &flushed, of_b, BYTES);
     if pinned >= FOUND_AT_LEAST {
         scene.finds(&flushed, &[], FindingId::SlabsPinned, Some("B"));
     }
@@ -128,4 +132,21 @@ fn run<const BYTES: usize>(count: usize, block: &mut dyn FnMut() -> Box<[u8; BYT
     ));
     drop(b);
     Ok(scene.finish())
+}
+
+/// By number: each of B's blocks keeps a slab in which nobody else has any.
+fn pins(scene: &mut Scene, statement: &Statement, of_b: usize, block_bytes: usize) {
+    let pin = |of: fn(&Pin) -> u64| {
+        let pins = statement.fragmentation().map(heapledger::Fragmentation::pins);
+        let count = |pins: &[Pin]| {
+            let of_b = pins.iter().filter(|pin| pin.region == "B" && pin.slot_bytes as usize == block_bytes);
+            of_b.map(of).sum::<u64>()
+        };
+        pins.map_or_else(|why| Figure::from(why.clone()), |pins| Figure::exact(count(pins)))
+    };
+    let shared =
+        Tolerance { at_most: SHARED_SLABS, why: "slabs in which blocks of the program itself lie, or cached ones" };
+    let reason = "each of its blocks is alone in a slab";
+    scene.about("count of slabs that B keeps alone", of_b, shared, pin(|pin| pin.slabs), reason);
+    scene.about("count of slots that B has in them", of_b, shared, pin(|pin| pin.slots), reason);
 }
