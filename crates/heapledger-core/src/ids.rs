@@ -171,8 +171,14 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    const ALL: [Isolation; 5] =
-        [Isolation::Shared, Isolation::Isolated, Isolation::TooMany, Isolation::NoArena, Isolation::NotInstalled];
+    const ALL: [Isolation; 6] = [
+        Isolation::Shared,
+        Isolation::Isolated,
+        Isolation::TooMany,
+        Isolation::NoArena,
+        Isolation::NotInstalled,
+        Isolation::PlainLedger,
+    ];
 }
 
 /// Whether the region of an index has an arena of its own.

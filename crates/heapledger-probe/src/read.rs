@@ -72,10 +72,22 @@ impl Roots<'static> {
     }
 }
 
-/// Free bytes of glibc's heaps, as glibc says; `None` where there is no glibc. Its cost grows with glibc's free lists.
-pub fn glibc_free_bytes() -> Option<u64> {
+/// glibc's heaps, those of threads too; blocks with a mapping of their own are not in them.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct GlibcHeaps {
+    /// Bytes in use, headers included.
+    pub used_bytes: u64,
+    /// Free bytes, resident or not.
+    pub free_bytes: u64,
+    /// In how many pieces these lie.
+    pub free_pieces: u64,
+}
+
+/// What glibc says of its heaps; `None` where there is no glibc. Its cost grows with glibc's free lists.
+pub fn glibc_heaps() -> Option<GlibcHeaps> {
     #[cfg(target_os = "linux")]
-    return glibc::free_bytes().and_then(|bytes| u64::try_from(bytes).ok());
+    return glibc::heaps();
     #[cfg(not(target_os = "linux"))]
     None
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::{Check, FallenNames, Flow, Reading, Readings, Resident, ThpMode, WalkReading};
+use crate::{
+    Check, FallenNames, Flow, Fragmentation, Pin, Reading, Readings, RegionReading, Resident, ThpMode, WalkReading,
+};
 
 /// One doubt about a summary.
 ///
@@ -18,10 +20,16 @@ pub struct Doubt {
 }
 
 /// Every key with what it means.
-pub static KINDS: [(&str, &str); 17] = [
+pub static KINDS: [(&str, &str); 19] = [
     ("names_fell_to_parent", "Ids ran out; some names are charged to the region of their parent path."),
     ("names_fell_to_other", "Ids ran out; some names are charged to `~other`."),
     ("names_refused", "Some names were not allowed and are charged to `~other`."),
+    ("not_isolated", "A region that was to have an arena of its own has none; its blocks lie beside others'."),
+    (
+        "isolated_beside_others",
+        "Slabs hold blocks of an isolated region and of others: blocks from before it was isolated, that it adopted, \
+         that were reassigned, or that a thread allocated while it ended.",
+    ),
     (
         "refused_maps",
         "The kernel refused the ledger memory for its tables; the blocks concerned are charged to `~other`.",
@@ -71,6 +79,7 @@ impl Doubt {
 pub(crate) fn of_readings(readings: &Readings) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     of_names(readings.fallen_names, &mut doubts);
+    of_isolation(&readings.regions, &mut doubts);
     if let Some(tables) = readings.own_tables.as_ref().ok().filter(|tables| tables.refused_maps > 0) {
         doubts.push(Doubt::new(
             "refused_maps",
@@ -133,6 +142,36 @@ fn of_names(fallen: FallenNames, doubts: &mut Vec<Doubt>) {
             format!("{} names were not allowed: they are charged to ~other", fallen.refused),
             "use short names without control characters and without a leading ~; try_new says what is wrong",
         ));
+    }
+}
+
+/// Regions that were to have an arena of their own and have none.
+fn of_isolation(regions: &[RegionReading], doubts: &mut Vec<Doubt>) {
+    let mut without = regions.iter().filter_map(|region| Some((region, region.not_isolated.as_ref()?)));
+    let Some((region, why)) = without.next() else { return };
+    let name = crate::text::escaped(&region.name);
+    let more = match without.count() {
+        0 => String::new(),
+        more => format!(", nor {more} more"),
+    };
+    let says = format!("{name} has no arena of its own{more}: {}", why.reason);
+    doubts.push(Doubt { remedy: why.remedy.clone(), ..Doubt::new("not_isolated", says, "") });
+}
+
+/// Isolated regions with blocks in slabs where others have blocks too, as far as slabs with free slots tell.
+pub(crate) fn of_arenas(fragmentation: &Reading<Fragmentation>, regions: &[RegionReading], doubts: &mut Vec<Doubt>) {
+    let Ok(fragmentation) = fragmentation else { return };
+    for region in regions.iter().filter(|region| region.isolated) {
+        let of_it = |pin: &&Pin| pin.region == region.name && pin.generation == region.generation;
+        let slabs: u64 = fragmentation.pins().iter().filter(of_it).map(|pin| pin.shared_slabs).sum();
+        if slabs > 0 {
+            let name = crate::text::escaped(&region.name);
+            doubts.push(Doubt::new(
+                "isolated_beside_others",
+                format!("{name} is isolated, and {slabs} slabs hold blocks of it and of others"),
+                "isolate a region before it is used; allocate anew what it adopted",
+            ));
+        }
     }
 }
 

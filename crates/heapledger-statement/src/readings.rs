@@ -9,8 +9,8 @@ use crate::{SettingId, SettingValue, Why};
 
 pub use clock::{ArenaDecayReading, ArenaFreeReading, ClockReading, EarlierReading};
 pub use walk::{
-    ClassPagesReading, FreeExtentsReading, FullReadings, HeapReading, MotionReading, PinsReading, RangeReading,
-    RegionPagesReading, Resident, SlotsReading, WalkReading,
+    ClassPagesReading, FreeExtentsReading, FullReadings, GlibcReading, HeapReading, MotionReading, PinsReading,
+    RangeReading, RegionPagesReading, Resident, SlotsReading, WalkReading,
 };
 
 /// A number that was read, or why it was not.
@@ -49,6 +49,10 @@ pub struct RegionReading {
     pub generation: u32,
     /// Whether its owner has dropped it; its blocks may outlive it.
     pub retired: bool,
+    /// Whether it has an arena of its own.
+    pub isolated: bool,
+    /// It was to have one and has none: why.
+    pub not_isolated: Option<Why>,
     /// Bytes requested.
     pub requested_bytes: Flow,
     /// Blocks of each small size class that ever had any: usable bytes of one block, and the count of blocks.

@@ -11,8 +11,8 @@ mod spans;
 use std::borrow::Cow;
 
 use crate::{
-    Doubt, Figure, Flow, Fragmentation, FullReadings, LineId, Reading, Readings, RegionFigures, SettingId,
-    SettingValue, Why,
+    Doubt, Figure, Flow, Fragmentation, FullReadings, GlibcReading, LineId, Reading, Readings, RegionFigures,
+    SettingId, SettingValue, Why,
 };
 
 pub use checks::{Check, CheckId};
@@ -49,7 +49,7 @@ pub struct Statement {
     pub(crate) checks: Vec<Check>,
     pub(crate) clock: Clock,
     pub(crate) fragmentation: Reading<Fragmentation>,
-    pub(crate) glibc_free_bytes: Option<u64>,
+    pub(crate) glibc: Option<GlibcReading>,
 }
 
 /// A line, its figure and its parts.

@@ -39,6 +39,8 @@ pub struct RegionFigures {
     pub generation: u32,
     /// Whether its owner has dropped it, although blocks of it live on.
     pub retired: bool,
+    /// Whether it has an arena of its own, so that its blocks lie beside nobody else's.
+    pub isolated: bool,
     /// Bytes requested, of this region alone; only these sum up over regions.
     pub requested_bytes: Flow,
     /// Live requested bytes of this region and of all below its path.

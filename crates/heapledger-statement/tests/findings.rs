@@ -4,8 +4,8 @@ mod fixtures;
 
 use fixtures::pages;
 use heapledger_statement::{
-    ArenaDecayReading, ClassPagesReading, Figure, FindingId, FullReadings, LineId, PinsReading, Readings, Resident,
-    SettingId, SettingValue, SlotsReading, Statement, Verdict,
+    ArenaDecayReading, ClassPagesReading, Figure, FindingId, FullReadings, GlibcReading, LineId, PinsReading, Readings,
+    Resident, SettingId, SettingValue, SlotsReading, Statement, Verdict, Why,
 };
 
 const MIB: i64 = 1 << 20;
@@ -83,6 +83,57 @@ fn pinned(slots_per_slab: u64) -> (Readings, FullReadings) {
 }
 
 #[test]
+fn a_region_that_is_isolated_is_not_told_to_isolate() {
+    let (mut readings, full) = pinned(1);
+    readings.regions[4].isolated = true;
+    let isolated = statement((readings, full));
+    assert_eq!(isolated.fragmentation().expect("it was walked").pinned_by("tokenizer"), Figure::Exact(63 * MIB));
+    assert!(!ids(&isolated).contains(&FindingId::SlabsPinned));
+}
+
+#[test]
+fn a_region_that_shares_its_arena_or_has_none_is_doubted() {
+    let doubts = |edit: &dyn Fn(&mut Readings, &mut PinsReading)| {
+        let (mut readings, mut full) = pinned(1);
+        let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+        edit(&mut readings, &mut heap.regions[4].small.last_mut().expect("it pins").pins);
+        let statement = statement((readings, full));
+        let doubts = statement.doubts().iter().filter(|doubt| doubt.key.contains("isolated"));
+        doubts.map(|doubt| format!("{}: {}; {}", doubt.key, doubt.says, doubt.remedy)).collect::<Vec<_>>()
+    };
+    assert_eq!(doubts(&|readings, _| readings.regions[4].isolated = true), [""; 0], "it is alone");
+    let beside = doubts(&|readings, pins| {
+        readings.regions[4].isolated = true;
+        pins.shared_slabs = 3;
+    });
+    assert_eq!(beside.len(), 1);
+    assert!(beside[0].starts_with("isolated_beside_others: tokenizer is isolated, and 3 slabs hold"), "{beside:?}");
+    assert_eq!(doubts(&|_, pins| pins.shared_slabs = 3), [""; 0], "others' slabs are not promised to be alone");
+    let without = doubts(&|readings, _| {
+        for region in [3, 4] {
+            readings.regions[region].not_isolated = Some(Why::new("there are 256 already", "drop some"));
+        }
+    });
+    assert_eq!(
+        without,
+        ["not_isolated: weights has no arena of its own, nor 1 more: there are 256 already; drop some"]
+    );
+}
+
+#[test]
+fn who_forbids_huge_pages_is_not_told_to() {
+    let (mut readings, mut full) = pages::model_server();
+    let walk = full.walk.as_mut().expect("it was walked");
+    walk.heap.as_mut().expect("it was admitted").retained.resident = Resident::exactly(200 << 20);
+    let told = |readings: &Readings| {
+        ids(&statement((readings.clone(), full.clone()))).contains(&FindingId::HugePagesKeepRetained)
+    };
+    assert!(told(&readings));
+    set(&mut readings, SettingId::Thp, SettingValue::Text("never".into()));
+    assert!(!told(&readings));
+}
+
+#[test]
 fn slabs_that_few_blocks_keep_are_told_and_full_ones_are_not() {
     // The fixture's other figures do not fit these, so only the fragmentation is looked at.
     let few = statement(pinned(1));
@@ -104,18 +155,29 @@ fn slabs_that_few_blocks_keep_are_told_and_full_ones_are_not() {
     assert!(!ids(&statement(pinned(40))).contains(&FindingId::SlabsPinned), "most slots are in use");
 }
 
-#[test]
-fn glibcs_free_memory_is_told_as_far_as_it_is_resident() {
+/// The fixture, in which glibc's heap has so much resident and says this of itself.
+fn of_glibc(resident_mib: u64, used_mib: u64, free_mib: u64, free_pieces: u64) -> Statement {
     let (readings, mut full) = pages::model_server();
-    full.glibc_free_bytes = Some(300 << 20);
-    assert!(!ids(&statement((readings.clone(), full.clone()))).contains(&FindingId::GlibcMemory), "its heap is small");
+    full.glibc = Some(GlibcReading { used_bytes: used_mib << 20, free_bytes: free_mib << 20, free_pieces });
     let walk = full.walk.as_mut().expect("it was walked");
     for (place, resident) in &mut walk.places {
         if *place == LineId::GlibcHeap {
-            *resident = Resident::exactly(200 << 20);
+            *resident = Resident::exactly(resident_mib << 20);
         }
     }
-    assert!(ids(&statement((readings, full))).contains(&FindingId::GlibcMemory));
+    statement((readings, full))
+}
+
+#[test]
+fn glibcs_free_memory_is_told_as_far_as_whole_pages_of_it_are_resident() {
+    let told = |statement: &Statement| ids(statement).contains(&FindingId::GlibcMemory);
+    let few = of_glibc(200, 20, 300, 4);
+    let finding = few.findings().into_iter().find(|finding| finding.id == FindingId::GlibcMemory).expect("it is told");
+    // 200 MiB are resident, of which 20 are in use; four pieces keep a part of two pages each.
+    assert_eq!(finding.gain, Figure::within(180 * MIB - 4 * (2 * 4096 + 64), 200 * MIB));
+    assert!(!told(&of_glibc(1, 0, 300, 4)), "its heap is small");
+    assert!(!told(&of_glibc(200, 195, 300, 4)), "what is resident is in use: the rest was given back before");
+    assert!(!told(&of_glibc(200, 100, 100, 1 << 20)), "pieces of 100 bytes fill no page");
 }
 
 #[test]

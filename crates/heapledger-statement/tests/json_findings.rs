@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use fixtures::pages;
 use heapledger_statement::json::{FindingReport, FragmentationReport, JsonError};
 use heapledger_statement::{
-    Figure, Finding, FindingId, Flow, FullReadings, LineId, PinsReading, Readings, Resident, SettingId, SettingValue,
-    SlotsReading, Statement,
+    Figure, Finding, FindingId, Flow, FullReadings, GlibcReading, LineId, PinsReading, Readings, Resident, SettingId,
+    SettingValue, SlotsReading, Statement,
 };
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ fn with_findings() -> Statement {
             *resident = Resident::exactly(200 << 20);
         }
     }
-    full.glibc_free_bytes = Some(100 << 20);
+    full.glibc = Some(GlibcReading { used_bytes: 100 << 20, free_bytes: 100 << 20, free_pieces: 3 });
     pinned(&mut readings, &mut full);
     Statement::from_readings(readings, full)
 }
@@ -132,7 +132,7 @@ fn why_fragmentation_is_not_known_survives_the_round_trip() {
 fn an_object_from_before_is_read_and_says_what_it_lacks() {
     let mut json = json(&with_findings());
     let object = json.as_object_mut().expect("an object");
-    for key in ["fragmentation", "findings", "glibc_free_bytes"] {
+    for key in ["fragmentation", "findings", "glibc"] {
         assert!(object.remove(key).is_some(), "{key}");
     }
     let back = Statement::from_json(&json.to_string()).expect("these keys were added within the schema");

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges, threads_left_behind};
-use heapledger_core::{fallen_names, region_count, region_info};
+use heapledger_core::{Isolation, fallen_names, region_count, region_info};
 use heapledger_probe::ReadError;
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
 use heapledger_statement::{
-    CgroupReading, ClockReading, FallenNames, Flow, FullReadings, JemallocReading, MotionReading, Reading, Readings,
-    RegionReading, StatusReading, ThpMode, Why,
+    CgroupReading, ClockReading, FallenNames, Flow, FullReadings, GlibcReading, JemallocReading, MotionReading,
+    Reading, Readings, RegionReading, StatusReading, ThpMode, Why,
 };
 
 use crate::mapped::Mapped;
@@ -96,7 +96,7 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
         purged_bytes: moment.purged,
         faulted_bytes: moment.faulted.map(|faults| faults.map(|faults| faults.saturating_mul(fault_bytes))),
     });
-    Ok((readings, FullReadings { walk, motion, clock, glibc_free_bytes: read::glibc_free_bytes() }, mapped))
+    Ok((readings, FullReadings { walk, motion, clock, glibc: glibc_reading() }, mapped))
 }
 
 /// What is read between the first and the last reading of a statement, without the heap.
@@ -252,11 +252,31 @@ fn region(index: usize, totals: &RegionTotals) -> Option<RegionReading> {
         index,
         generation: info.id.generation(),
         retired: info.retired,
+        isolated: info.isolation == Isolation::Isolated,
+        not_isolated: not_isolated(info.isolation),
         requested_bytes: flow(totals.requested_bytes),
         classes: classes.filter(|(_, count)| *count != Flow::default()).collect(),
         large_blocks: flow(totals.large_blocks),
         large_usable_bytes: flow(totals.large_usable_bytes),
     })
+}
+
+/// Why a region that was to have an arena of its own has none.
+fn not_isolated(isolation: Isolation) -> Option<Why> {
+    let (reason, remedy) = match isolation {
+        Isolation::TooMany => ("there are as many isolated regions as there may be", "isolate fewer regions"),
+        Isolation::NoArena => {
+            ("jemalloc made no arena, or does not keep what it maps", "set retain:true, or allow more memory")
+        }
+        Isolation::NotInstalled => {
+            ("no ledger was installed when it was asked for", "declare heapledger::IsolatingLedger as the allocator")
+        }
+        Isolation::PlainLedger => {
+            ("the program's allocator isolates nothing", "declare heapledger::IsolatingLedger as the allocator")
+        }
+        _ => return None,
+    };
+    Some(Why::new(reason, remedy))
 }
 
 fn flow(words: heapledger_alloc::Flow) -> Flow {
@@ -296,6 +316,12 @@ fn jemalloc_reading(stats: &JemallocStats, hpa: bool) -> JemallocReading {
         hpa,
         one_epoch: stats.one_epoch,
     }
+}
+
+fn glibc_reading() -> Option<GlibcReading> {
+    let heaps = read::glibc_heaps()?;
+    let (used_bytes, free_bytes, free_pieces) = (heaps.used_bytes, heaps.free_bytes, heaps.free_pieces);
+    Some(GlibcReading { used_bytes, free_bytes, free_pieces })
 }
 
 fn cgroup_reading(cgroup: &Cgroup) -> CgroupReading {

@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use heapledger::{CheckForecast, Figure, Finding, FindingId, LineId, Region, Statement, Verdict};
+use heapledger::{CheckForecast, Figure, Finding, FindingId, Isolation, LineId, Region, Statement, Verdict};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -301,6 +301,106 @@ fn subject_glibc() {
     }
 }
 
+/// Whole pages are free in neither: glibc can give nothing of it back, and nothing is claimed.
+#[test]
+#[cfg(target_env = "gnu")]
+fn what_fills_no_page_is_no_gain() {
+    alone_with("subject_glibc_in_pieces", &[("MALLOC_ARENA_MAX", "1")]);
+}
+
+#[test]
+#[ignore = "a process of its own: see `alone_with`"]
+#[cfg(target_env = "gnu")]
+fn subject_glibc_in_pieces() {
+    use libc::{free, malloc, malloc_trim, memset};
+    // More than glibc's caches for small blocks take, so that the pieces are its arena's.
+    const BLOCK: usize = 2000;
+    take();
+    let blocks: Vec<*mut libc::c_void> = (0..40_000)
+        .map(|_| {
+            // SAFETY: any size may be asked for.
+            let block = unsafe { malloc(BLOCK) };
+            assert!(!block.is_null());
+            // SAFETY: the block has so many bytes.
+            unsafe { memset(block, 1, BLOCK) }
+        })
+        .collect();
+    for block in blocks.iter().step_by(2) {
+        // SAFETY: it came from malloc and nobody has it.
+        unsafe { free(*block) };
+    }
+    let before = take();
+    assert_eq!(find(&before, FindingId::GlibcMemory), None, "{before}");
+    // And so it is: 38 MiB are free, and next to nothing of it goes.
+    // SAFETY: it has no preconditions.
+    unsafe { malloc_trim(0) };
+    let went = before.figure(LineId::GlibcHeap) - take().figure(LineId::GlibcHeap);
+    assert!(went.high().is_some_and(|bytes| bytes < MIB as i64), "{went} went");
+    // The last one stays, and keeps all that lies below it.
+    let (last, others) = blocks.split_last().expect("there are blocks");
+    for block in others.iter().skip(1).step_by(2) {
+        // SAFETY: it came from malloc and nobody has it.
+        unsafe { free(*block) };
+    }
+    let together = take();
+    let finding = found(&together, FindingId::GlibcMemory);
+    assert_not_gained(&finding, &together, &take());
+    // SAFETY: it has no preconditions.
+    assert_eq!(unsafe { malloc_trim(0) }, 1);
+    assert_gained(&finding, &together, &take());
+    assert_eq!(find(&take(), FindingId::GlibcMemory), None, "the remedy was applied");
+    // SAFETY: it came from malloc and nobody has it.
+    unsafe { free(*last) };
+}
+
+#[test]
+fn a_mapping_that_nobody_names_is_found_by_its_range() {
+    alone("subject_unattributed");
+}
+
+#[test]
+#[ignore = "a process of its own: see `alone`"]
+fn subject_unattributed() {
+    const BYTES: usize = 64 * MIB;
+    const PAGE: usize = 4096;
+    let map = |at: *mut libc::c_void, bytes: usize, access: i32, more: i32| {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | more;
+        // SAFETY: a new mapping, or one in place of a part of the one below, which nobody uses yet.
+        let mapped = unsafe { libc::mmap(at, bytes, access, flags, -1, 0) };
+        assert_ne!(mapped, libc::MAP_FAILED);
+        mapped
+    };
+    take();
+    // Closed pages on both sides, so that it is joined with nobody's.
+    let around = map(std::ptr::null_mut(), BYTES + 2 * PAGE, libc::PROT_NONE, 0);
+    let inside = around.wrapping_byte_add(PAGE);
+    let memory = map(inside, BYTES, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_FIXED);
+    // SAFETY: the mapping has so many bytes, and nobody else has it.
+    unsafe { libc::memset(memory, 1, BYTES) };
+
+    let before = take();
+    let finding = found(&before, FindingId::UnattributedMappings);
+    let (start, end) = (memory.addr(), memory.addr() + BYTES);
+    assert!(finding.says.contains(&format!("{start:x}-{end:x}")), "{finding}");
+    assert_eq!((finding.gain_on, &finding.gain), (LineId::Unattributed, &Figure::Exact(BYTES as i64)));
+    assert_not_gained(&finding, &before, &take());
+
+    // To the letter: its two numbers, and no others.
+    let arguments = finding.remedy.strip_prefix("libc::munmap(").and_then(|rest| rest.strip_suffix(')'));
+    let numbers: Vec<usize> = arguments
+        .expect("it is a call of munmap")
+        .split(", ")
+        .map(|word| word.split(' ').next().and_then(|hex| hex.strip_prefix("0x")).expect("it is hexadecimal"))
+        .map(|hex| usize::from_str_radix(hex, 16).expect("it is a number"))
+        .collect();
+    assert_eq!(numbers, [start, BYTES]);
+    // SAFETY: it is the mapping of above, of which nothing is used any more.
+    assert_eq!(unsafe { libc::munmap(memory.with_addr(numbers[0]), numbers[1]) }, 0);
+    let after = take();
+    assert_gained(&finding, &before, &after);
+    assert_eq!(find(&after, FindingId::UnattributedMappings), None);
+}
+
 #[test]
 fn a_leak_is_suspected_in_the_region_that_has_it_and_in_no_other() {
     alone("subject_leak");
@@ -343,4 +443,28 @@ fn subject_untagged() {
     let blocks = A.scope(|| std::hint::black_box(vec![1_u8; 64 * MIB]));
     assert_eq!(find(&take(), FindingId::MostUntagged), None, "the remedy was applied");
     drop(blocks);
+}
+
+#[test]
+fn a_region_that_was_to_be_isolated_and_is_not_is_doubted() {
+    alone("subject_not_isolated");
+}
+
+/// The ledger of this program isolates nothing.
+#[test]
+#[ignore = "a process of its own: see `alone`"]
+fn subject_not_isolated() {
+    static ALONE: Region = Region::isolated("alone");
+    let doubted = |statement: &Statement| {
+        statement.doubts().iter().find(|doubt| doubt.key == "not_isolated").map(|doubt| doubt.says.to_string())
+    };
+    let before = take();
+    assert_eq!(doubted(&before), None, "it was not used yet");
+    let block = ALONE.scope(|| Box::new(1_u64));
+    assert_eq!(ALONE.isolation(), Isolation::PlainLedger);
+    let says = doubted(&take()).expect("it lies beside others");
+    assert!(says.starts_with("alone has no arena of its own: the program's allocator isolates nothing"), "{says}");
+    let quick = heapledger::quick().expect("the ledger is installed");
+    assert!(quick.doubts().iter().any(|doubt| doubt.key == "not_isolated"), "{quick}");
+    drop(block);
 }

@@ -61,5 +61,31 @@ fn an_isolated_region_pins_nothing_of_others() {
     let bytes = gained(&before, &after);
     assert!(finding.gain.admits(bytes), "{bytes} bytes were gained of {}\n{after}", finding.gain);
     assert_eq!(find(&after), None);
+    assert!(!is_beside_others(&after), "{after}");
     drop(isolated);
+
+    // What an isolated region's own blocks keep is told of nobody: the remedy was applied. The control is told.
+    for (region, told) in [(&ISOLATED, false), (&B, true)] {
+        let few = thin_out(region);
+        let statement = purged();
+        let pinned = statement.fragmentation().expect("pages are told").pinned_by(region.name());
+        assert!(pinned.low().is_some_and(|bytes| bytes > 62 << 20), "{pinned}");
+        assert_eq!(find(&statement).is_some(), told, "{statement}");
+        drop(few);
+    }
+}
+
+/// Blocks of one region alone, of which every 64th stays.
+fn thin_out(region: &Region) -> Blocks {
+    let mut blocks: Blocks = region.scope(|| (0..BLOCKS).map(|_| Box::new([1_u8; 64])).collect());
+    let mut index = 0;
+    blocks.retain(|_| {
+        index += 1;
+        index % 64 == 0
+    });
+    blocks
+}
+
+fn is_beside_others(statement: &Statement) -> bool {
+    statement.doubts().iter().any(|doubt| doubt.key == "isolated_beside_others")
 }

@@ -1,6 +1,7 @@
 //! What glibc says of its own heap.
 #![allow(unsafe_code)]
 
+use super::GlibcHeaps;
 use super::memory::weak_symbol;
 
 /// `struct mallinfo2`, of which the fifth number is bytes in mappings.
@@ -13,9 +14,10 @@ pub(crate) fn mmapped_bytes() -> Option<usize> {
     mallinfo2()?.get(4).copied()
 }
 
-/// Free bytes of glibc's heaps, those of threads too (`mallinfo2().fordblks`); as above.
-pub(crate) fn free_bytes() -> Option<usize> {
-    mallinfo2()?.get(8).copied()
+/// What lies in glibc's heaps (`uordblks`, `fordblks`, `ordblks` and `smblks`); as above.
+pub(crate) fn heaps() -> Option<GlibcHeaps> {
+    let [_, free_pieces, smallest, _, _, _, _, used, free, _] = mallinfo2()?.map(|number| number as u64);
+    Some(GlibcHeaps { used_bytes: used, free_bytes: free, free_pieces: free_pieces.checked_add(smallest)? })
 }
 
 fn mallinfo2() -> Option<[usize; 10]> {

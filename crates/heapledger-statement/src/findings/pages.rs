@@ -1,7 +1,10 @@
 //! Findings about pages: free ones that stay, and those that are not jemalloc's.
 
 use super::{Finding, FindingId, MEASURED_WITHIN};
-use crate::{Figure, LineId, SettingId, Statement, When};
+use crate::{Figure, LineId, SettingId, SettingValue, Statement, When};
+
+/// What `malloc_trim` leaves of a free piece at most: parts of two pages, and its own header.
+const KEPT_OF_A_PIECE_BYTES: u64 = 2 * 4096 + 64;
 
 pub(super) fn find(statement: &Statement, found: &mut Vec<Finding>) {
     never_back(statement, found);
@@ -54,7 +57,9 @@ fn oversize(statement: &Statement, found: &mut Vec<Finding>) {
 fn huge_pages(statement: &Statement, found: &mut Vec<Finding>) {
     let retained = statement.figure(LineId::RetainedResident);
     let Some((low, high)) = retained.ends() else { return };
-    if statement.is_much(low) {
+    // Who forbade them already must look elsewhere: the program can ask for huge pages itself.
+    let forbidden = statement.setting(SettingId::Thp) == Some(&SettingValue::Text("never".into()));
+    if statement.is_much(low) && !forbidden {
         let says = format!("{} MiB that were given back are resident all the same", retained.mib());
         let id = FindingId::HugePagesKeepRetained;
         let mut finding = Finding::new(id, says, vec![(LineId::RetainedResident, retained)], id.row().remedy);
@@ -63,22 +68,29 @@ fn huge_pages(statement: &Statement, found: &mut Vec<Finding>) {
     }
 }
 
-/// Free bytes that glibc tells, as far as its main heap has so many resident.
+/// Free memory that glibc tells, as far as its main heap has it resident.
 fn glibc(statement: &Statement, found: &mut Vec<Finding>) {
     let heap = statement.figure(LineId::GlibcHeap);
-    let of_threads = statement.figure(LineId::GlibcArenas).high().unwrap_or_default();
-    let free = statement.glibc_free_bytes.and_then(|bytes| i64::try_from(bytes).ok());
-    let (Some(free), Some((_, resident))) = (free, heap.ends()) else { return };
-    let high = free.min(resident);
-    // Free bytes of threads' heaps are counted too, and stay; of the rest, parts of pages stay.
-    let low = (free - of_threads).min(resident) * 9 / 10;
+    let (Some(told), Some((least, most))) = (statement.glibc, heap.ends()) else { return };
+    let number = |bytes: u64| i64::try_from(bytes).ok();
+    let pieces = told.free_pieces.checked_mul(KEPT_OF_A_PIECE_BYTES).and_then(number);
+    let (Some(used), Some(free), Some(kept)) = (number(told.used_bytes), number(told.free_bytes), pieces) else {
+        return;
+    };
+    // What is resident and not in use is free. What threads' heaps have in use, and pages that were given back before,
+    // can only make it less than it is.
+    let low = least - used - kept;
     if statement.is_much(low) {
+        let high = free.min(most);
         let says = format!("glibc keeps {} MiB that C code has freed", Figure::within(low, high).mib());
         let id = FindingId::GlibcMemory;
-        found.push(Finding::new(id, says, vec![(LineId::GlibcHeap, heap)], id.row().remedy).gaining(low, high));
+        let mut finding = Finding::new(id, says, vec![(LineId::GlibcHeap, heap)], id.row().remedy);
+        finding.gain_on = LineId::GlibcHeap;
+        found.push(finding.gaining(low, high));
     }
 }
 
+/// The gain is the largest range: whoever knows it decides what becomes of it.
 fn unattributed(statement: &Statement, found: &mut Vec<Finding>) {
     let bytes = statement.figure(LineId::Unattributed);
     let (Some(low), Some(rss)) = (bytes.low(), statement.figure(LineId::Rss).high()) else { return };
@@ -88,6 +100,13 @@ fn unattributed(statement: &Statement, found: &mut Vec<Finding>) {
         let at = largest.map(|range| format!(", the largest at {:x}-{:x}", range.start, range.end)).unwrap_or_default();
         let says = format!("{} MiB are in mappings that nobody names{at}", bytes.mib());
         let id = FindingId::UnattributedMappings;
-        found.push(Finding::new(id, says, vec![(LineId::Unattributed, bytes)], id.row().remedy));
+        let remedy = match largest {
+            Some(range) => format!("libc::munmap({:#x} as *mut _, {:#x})", range.start, range.end - range.start),
+            None => id.row().remedy.to_owned(),
+        };
+        let mut finding = Finding::new(id, says, vec![(LineId::Unattributed, bytes)], remedy);
+        finding.gain_on = LineId::Unattributed;
+        let (low, high) = largest.and_then(|range| range.figure.ends()).unwrap_or_default();
+        found.push(finding.gaining(low, high));
     }
 }

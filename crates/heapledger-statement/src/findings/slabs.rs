@@ -2,7 +2,7 @@
 
 use super::{Finding, FindingId, MEASURED_WITHIN};
 use crate::text::escaped;
-use crate::{Figure, LineId, Pin, SettingId, SettingValue, Statement};
+use crate::{Figure, LineId, Pin, RegionFigures, SettingId, SettingValue, Statement};
 
 /// Slots in use in the slabs that a region's blocks pin alone, as a share of all: below it they are few.
 const FEW: f64 = 0.5;
@@ -28,8 +28,11 @@ fn pinned(statement: &Statement, found: &mut Vec<Finding>) {
         let own = few.iter().filter(|other| (&*other.region, other.generation) == region);
         let free: Figure = own.clone().map(|pin| pin.free.clone()).sum();
         let Some((low, high)) = free.ends() else { continue };
-        // The ledger's and nobody's blocks cannot be given an arena.
-        if !statement.is_much(low) || pin.region.starts_with('~') {
+        // The ledger's and nobody's blocks cannot be given an arena, and an isolated region has one: what it pins are
+        // slots of its own.
+        let same = |figures: &&RegionFigures| (&*figures.name, figures.generation) == region;
+        let isolated = statement.regions().iter().find(same).is_some_and(|figures| figures.isolated);
+        if !statement.is_much(low) || pin.region.starts_with('~') || isolated {
             continue;
         }
         let (slots, slabs) = own.fold((0, 0), |sum, pin| (sum.0 + pin.slots, sum.1 + pin.slabs));

@@ -183,6 +183,7 @@ impl From<&RegionFigures> for RegionReport {
                 .map(|class| ClassReport { usable_bytes: class.usable_bytes, blocks: class.blocks })
                 .collect(),
             retired: region.retired,
+            isolated: region.isolated,
         }
     }
 }
@@ -198,6 +199,7 @@ fn region_figures(
         name,
         generation,
         retired: report.retired,
+        isolated: report.isolated,
         requested_bytes: Flow::new(report.allocated_bytes, report.freed_bytes),
         subtree_bytes: report.subtree_bytes,
         usable_bytes: Flow::new(report.allocated_usable_bytes, report.freed_usable_bytes),

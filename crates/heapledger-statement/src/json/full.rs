@@ -2,9 +2,11 @@
 
 use super::convert::{self, Common};
 use super::fragmentation;
-use super::{ArenaReport, CheckReport, ClockReport, FigureReport, FindingReport, FullReport, JsonError, RangeReport};
+use super::{
+    ArenaReport, CheckReport, ClockReport, FigureReport, FindingReport, FullReport, GlibcReport, JsonError, RangeReport,
+};
 use crate::statement::{ArenaFree, Clock};
-use crate::{Check, CheckId, Depth, Figure, Finding, Flow, LineId, Statement, UnattributedRange};
+use crate::{Check, CheckId, Depth, Figure, Finding, Flow, GlibcReading, LineId, Statement, UnattributedRange};
 
 pub(super) fn to_report(statement: &Statement, findings: &[Finding]) -> FullReport {
     let exact = |id| statement.figure(id).as_exact();
@@ -24,7 +26,7 @@ pub(super) fn to_report(statement: &Statement, findings: &[Finding]) -> FullRepo
         checks: statement.checks.iter().map(CheckReport::from).collect(),
         clock: Some(ClockReport::from(&statement.clock)),
         fragmentation: Some(fragmentation::to_report(&statement.fragmentation)),
-        glibc_free_bytes: statement.glibc_free_bytes,
+        glibc: statement.glibc.map(GlibcReport::from),
         findings: findings.iter().map(FindingReport::from).collect(),
     }
 }
@@ -52,8 +54,22 @@ pub(super) fn from_report(mut report: FullReport) -> Result<Statement, JsonError
         checks: report.checks.into_iter().map(Check::try_from).collect::<Result<_, _>>()?,
         clock: report.clock.map(Clock::from).unwrap_or_default(),
         fragmentation: fragmentation::from_report(report.fragmentation),
-        glibc_free_bytes: report.glibc_free_bytes,
+        glibc: report.glibc.map(GlibcReading::from),
     })
+}
+
+impl From<GlibcReading> for GlibcReport {
+    fn from(glibc: GlibcReading) -> Self {
+        let GlibcReading { used_bytes, free_bytes, free_pieces } = glibc;
+        Self { used_bytes, free_bytes, free_pieces }
+    }
+}
+
+impl From<GlibcReport> for GlibcReading {
+    fn from(report: GlibcReport) -> Self {
+        let GlibcReport { used_bytes, free_bytes, free_pieces } = report;
+        Self { used_bytes, free_bytes, free_pieces }
+    }
 }
 
 impl From<&UnattributedRange> for RangeReport {

@@ -80,12 +80,24 @@ pub struct FullReport {
     /// Slabs by size class, and whose blocks keep free slots; older objects lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fragmentation: Option<FragmentationReport>,
-    /// Free bytes that glibc states of all its heaps; left out if it was not asked.
+    /// glibc's heaps, by its own word; left out if it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub glibc_free_bytes: Option<u64>,
+    pub glibc: Option<GlibcReport>,
     /// What would give memory back or make figures known, the largest gain first; older objects lack it.
     #[serde(default)]
     pub findings: Vec<FindingReport>,
+}
+
+/// glibc's heaps, those of threads too.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GlibcReport {
+    /// Bytes in use, headers included.
+    pub used_bytes: u64,
+    /// Free bytes, resident or not.
+    pub free_bytes: u64,
+    /// In how many pieces these lie.
+    pub free_pieces: u64,
 }
 
 /// What decides when free pages go back.
@@ -248,6 +260,9 @@ pub struct RegionReport {
     /// Whether its owner has dropped it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
+    /// Whether it has an arena of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
 }
 
 /// Live blocks of one size class.

@@ -41,8 +41,19 @@ pub struct FullReadings {
     pub motion: MotionReading,
     /// What decides when free pages go back.
     pub clock: ClockReading,
-    /// Free bytes of glibc's heaps, by its own word; `None` if it does not tell.
-    pub glibc_free_bytes: Option<u64>,
+    /// glibc's heaps, by its own word; `None` if it does not tell.
+    pub glibc: Option<GlibcReading>,
+}
+
+/// glibc's heaps, those of threads too. Blocks with a mapping of their own are not in them.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct GlibcReading {
+    /// Bytes in use, headers included.
+    pub used_bytes: u64,
+    /// Free bytes, resident or not.
+    pub free_bytes: u64,
+    /// In how many pieces these lie.
+    pub free_pieces: u64,
 }
 
 /// What moved between the first and the last reading of a statement.

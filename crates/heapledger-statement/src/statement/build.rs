@@ -24,6 +24,7 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
     let pages = Pages::of(&full.walk);
 
     let fragmentation = Fragmentation::of(&full.walk, &regions);
+    doubts::of_arenas(&fragmentation, &regions, &mut doubts);
     let mut sheet = Sheet::default();
     let residents = match (&pages.heap, &heap_lines) {
         (Ok(heap), Some(lines)) => sheet.heap(heap, lines, &regions),
@@ -58,7 +59,7 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
         checks,
         clock: Clock::of(full.clock, &full.walk),
         fragmentation,
-        glibc_free_bytes: full.glibc_free_bytes,
+        glibc: full.glibc,
     }
 }
 

@@ -90,6 +90,7 @@ fn figures(region: RegionReading, subtree_bytes: i64) -> RegionFigures {
         name: region.name,
         generation: region.generation,
         retired: region.retired,
+        isolated: region.isolated,
         requested_bytes: region.requested_bytes,
         subtree_bytes,
         usable_bytes: usable,
