@@ -9,7 +9,7 @@ use heapledger_core::{MAX_REGIONS, any_region_was_reassigned, region_root};
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
 use crate::protocol;
-use crate::rows::{entries, prefetch};
+use crate::rows::{copy, entries, prefetch};
 use crate::words::Word;
 
 const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
@@ -250,10 +250,8 @@ impl PageWord {
             return true;
         };
         let Some(entries) = owners.entries.get(..out.len()) else { return false };
-        for (tag, entry) in out.iter_mut().zip(entries) {
-            // Relaxed: `still_hold` fences.
-            *tag = entry.load(Relaxed);
-        }
+        // Relaxed: `still_hold` fences.
+        copy(entries, out);
         if any_region_was_reassigned() {
             out.iter_mut().for_each(|tag| *tag = root_tag(*tag));
         }

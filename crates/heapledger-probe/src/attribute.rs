@@ -12,6 +12,7 @@ mod alike;
 mod full;
 pub mod pagemap;
 mod pins;
+mod quick;
 mod runs;
 mod slab;
 mod slots;

@@ -1,5 +1,6 @@
 //! Slabs of which sums suffice: several regions have slots, all of them allocated and resident.
 
+use super::quick::{QUICK, WORTHWHILE};
 use super::slab::{Slab, row_of, small};
 use super::{CLASSES, Sheet};
 use crate::read::Residency;
@@ -13,14 +14,16 @@ pub(super) struct Full {
     /// The last.
     slab: Slab,
     slabs: u64,
-    /// By tag, in four parts.
+    /// Slots that were counted many at once, by place of their tag.
+    quick: [u64; QUICK],
+    /// The others, by tag, in four parts.
     slots: [[u32; TAGS]; 4],
 }
 
 impl Full {
     pub(super) const fn new() -> Self {
         let slab = Slab { start: 0, end: 0, class: 0, slot_bytes: 0, slots: 0 };
-        Self { slab, slabs: 0, slots: [[0; TAGS]; 4] }
+        Self { slab, slabs: 0, quick: [0; QUICK], slots: [[0; TAGS]; 4] }
     }
 }
 
@@ -32,8 +35,12 @@ impl Sheet<'_> {
         let Some(full) = self.full.get_mut(slab.class) else { return };
         full.slabs += 1;
         full.slab = slab;
+        let tags = self.tags.all();
+        if tags.len() >= WORTHWHILE && self.quick.count(tags, &mut full.quick) {
+            return;
+        }
         // PERF: each of four slots has a table of its own, so that a count seldom waits for the one before it.
-        let (fours, rest) = self.tags.all().as_chunks::<4>();
+        let (fours, rest) = tags.as_chunks::<4>();
         let regions = &mut self.regions;
         let mut count = |table: &mut [u32; TAGS], tag: u16| match table.get_mut(usize::from(tag)) {
             Some(slots) => *slots += 1,
@@ -57,14 +64,14 @@ impl Sheet<'_> {
                 continue;
             }
             let full = std::mem::replace(&mut self.full[class], Full::new());
-            for (tag, slots) in
-                full.slots.into_iter().flat_map(|table| (0..).zip(table)).filter(|(_, slots)| *slots != 0)
-            {
-                let (row, slots) = (row_of(self.regions, tag), u64::from(slots));
+            let others = full.slots.into_iter().flat_map(|table| (0..).zip(table.map(u64::from)));
+            for (tag, slots) in self.quick.tags().zip(full.quick).chain(others).filter(|(_, slots)| *slots != 0) {
+                let row = row_of(self.regions, tag);
                 small(self.regions, row, class, slots, Residency::exactly(slots * slab.slot_bytes as u64));
             }
             let all = Residency::exactly(slabs * (slab.end - slab.start) as u64);
             self.slab_sums(slab, slabs, (slabs * slab.slots as u64, 0), all, Residency::default());
         }
+        self.quick.begin_anew();
     }
 }

@@ -123,7 +123,7 @@ impl Sheet<'_> {
             return self.moved(runs, extent.start, extent.end);
         }
         let kind = uniform.map(|(kind, _)| kind);
-        if extent.free_slots == 0 {
+        if extent.free_slots == 0 && self.map.is_some() {
             self.map_slots(runs, slab, &Bitmap::default(), (kind, page_bytes));
         }
         if extent.free_slots == 0

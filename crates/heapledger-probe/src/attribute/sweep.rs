@@ -4,6 +4,7 @@ use super::ahead::Ahead;
 use super::alike::Alike;
 use super::full::Full;
 use super::pagemap::{Counts, MapWriter};
+use super::quick::Quick;
 use super::runs::Runs;
 use super::slots::Tags;
 use super::tally::Tally;
@@ -82,6 +83,7 @@ pub struct Sheet<'a> {
     pub(super) tags: Tags,
     pub(super) alike: Alike,
     pub(super) full: [Full; CLASSES],
+    pub(super) quick: Quick,
     pub(super) map: Option<MapWriter<'a>>,
     pub(super) counts: [Counts; 2],
 }
@@ -104,6 +106,7 @@ impl<'a> Sheet<'a> {
             tags,
             alike,
             full: [const { Full::new() }; CLASSES],
+            quick: Quick::new(),
             map: None,
             counts: [const { Counts::new() }; 2],
         }
@@ -125,11 +128,11 @@ impl<'a> Sheet<'a> {
     ) {
         let mut runs = Runs::new(runs);
         let mut behind = window.0;
-        let mut ahead = Ahead::new(extents);
+        let mut ahead = Ahead::new();
         for (index, extent) in extents.iter().enumerate() {
             // PERF: where slab after slab is one region's, nothing lies apart.
             if !self.alike.steady {
-                ahead.keep(world, owners, index);
+                ahead.keep(world, owners, extents, index);
             }
             let (start, end) = (extent.start.max(window.0), extent.end.min(window.1));
             if behind < start {

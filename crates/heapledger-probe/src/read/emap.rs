@@ -15,9 +15,16 @@ use crate::attribute::{Bitmap, Extent, ExtentState};
 /// How often an extent that changes while it is read is looked at again.
 const TRIES: usize = 4;
 
-/// How many elements ahead of the one that is read the records are asked for: records lie apart, and each is waited for
+/// How many elements ahead of the one that is read the records are asked for, at least: records lie apart, and each is waited for
 /// longer than it takes to handle a slab.
 const AHEAD: usize = 24;
+
+/// For so many elements together records are asked for.
+const TOGETHER: usize = 16;
+
+/// How many extents ahead large ones are looked for, where two sizes take turns: a block and what its size was rounded
+/// up by.
+const PAIRS_AHEAD: usize = 4;
 
 /// The layout of nearly every build.
 const USUAL: Layout = LAYOUTS[0];
@@ -61,12 +68,27 @@ pub(crate) struct Cursor<'a> {
     pub(crate) guarded: bool,
     /// A stretch in which records were found to lie.
     records: (usize, usize),
+    /// Records of slabs that begin below this were asked for.
+    asked_until: usize,
+    /// Bytes of the last extent.
+    last_bytes: usize,
 }
 
 impl Emap {
     /// A cursor for `start..end`, a stretch of private anonymous memory among `vmas`.
     pub(crate) fn cursor<'a>(&self, vmas: &'a [Vma], start: usize, end: usize) -> Cursor<'a> {
-        Cursor { emap: *self, vmas, at: start, end, leaf: 0, leaf_until: start, guarded: false, records: (0, 0) }
+        Cursor {
+            emap: *self,
+            vmas,
+            at: start,
+            end,
+            leaf: 0,
+            leaf_until: start,
+            guarded: false,
+            records: (0, 0),
+            asked_until: start,
+            last_bytes: 0,
+        }
     }
 
     /// The array of the last level for an address, if there is one, and it lies in readable memory.
@@ -189,7 +211,7 @@ impl Cursor<'_> {
                 && let Some(extent) = record.and_then(|record| self.judge(layout, element, record))
             {
                 self.guarded |= record.is_some_and(|record| record.guarded);
-                self.fetch_ahead(layout, extent.end);
+                self.fetch_ahead(layout, &extent);
                 return extent;
             }
             element = again;
@@ -241,14 +263,41 @@ impl Cursor<'_> {
         Some(layout.record(bits, start, size))
     }
 
-    /// Has the record of an extent that comes soon fetched.
+    /// Has the records of extents that come soon fetched.
     #[inline(always)]
-    fn fetch_ahead(&self, layout: &Layout, from: usize) {
-        let ahead = from + AHEAD * layout.page_bytes();
-        if ahead < self.leaf_until && self.leaf != 0 {
-            // SAFETY: inside the array, as above.
-            let pointer = unsafe { load(self.place(layout, ahead) + layout.leaf_edata_offset) };
-            prefetch(layout.element(pointer, 0).record);
+    fn fetch_ahead(&mut self, layout: &Layout, extent: &Extent) {
+        let bytes = extent.end - extent.start;
+        if extent.slab {
+            // Every page of a slab says where its record is. PERF: many together, so that branches are foreseen.
+            let together = TOGETHER * layout.page_bytes();
+            self.asked_until = self.asked_until.max(extent.end);
+            while self.asked_until - extent.end < AHEAD * layout.page_bytes()
+                && self.asked_until + together <= self.leaf_until
+            {
+                for page in 0..TOGETHER {
+                    prefetch(self.record_at(layout, self.asked_until + page * layout.page_bytes()));
+                }
+                self.asked_until += together;
+            }
+        } else {
+            // Where the next ones begin is a guess; a wrong one costs nothing but itself.
+            let near = PAIRS_AHEAD * (bytes + self.last_bytes);
+            if let Some(far) = extent.end.checked_add(2 * near).filter(|far| *far < self.leaf_until) {
+                prefetch(self.place(layout, far) + layout.leaf_edata_offset);
+                prefetch(self.record_at(layout, extent.end + near));
+            }
         }
+        self.last_bytes = bytes;
+    }
+
+    /// The record that the element of a page below `leaf_until` names; 0 if there is none.
+    #[inline(always)]
+    fn record_at(&self, layout: &Layout, address: usize) -> usize {
+        if self.leaf == 0 {
+            return 0;
+        }
+        // SAFETY: inside the array, as above.
+        let pointer = unsafe { load(self.place(layout, address) + layout.leaf_edata_offset) };
+        layout.element(pointer, 0).record
     }
 }

@@ -157,15 +157,21 @@ struct Stretches {
 
 impl Stretches {
     /// Extents from `start` to `end`: if they do not adjoin those before, the runs of those and of the gap are read.
+    #[inline(always)]
     fn add(&mut self, start: usize, end: usize, pages: &Pages, runs: &mut MapList<Run>) -> Result<(), ReadError> {
-        if start != self.known || start == end {
-            let mut fits = true;
-            pages.for_each_run(self.at, self.known, Range::Mapped, |run| fits &= runs.push(run))?;
-            pages.for_each_run(self.known, start, Range::Anonymous, |run| fits &= runs.push(run))?;
-            debug_assert!(fits, "there is room for a run for each page of a window");
-            self.at = start;
+        if start == self.known && start != end {
+            self.known = end;
+            return Ok(());
         }
-        self.known = end;
+        self.read(start, end, pages, runs)
+    }
+
+    fn read(&mut self, start: usize, end: usize, pages: &Pages, runs: &mut MapList<Run>) -> Result<(), ReadError> {
+        let mut fits = true;
+        pages.for_each_run(self.at, self.known, Range::Mapped, |run| fits &= runs.push(run))?;
+        pages.for_each_run(self.known, start, Range::Anonymous, |run| fits &= runs.push(run))?;
+        debug_assert!(fits, "there is room for a run for each page of a window");
+        (self.at, self.known) = (start, end);
         Ok(())
     }
 }
