@@ -4,7 +4,7 @@ use super::{Extent, Owners, World};
 
 /// Pages whose owners are asked for before they are looked at, at least: rows of owners lie apart in memory, and one is
 /// waited for longer than it takes to count what it says.
-const AHEAD: usize = 32;
+const AHEAD: usize = 64;
 
 /// So many pages are asked for together.
 const TOGETHER: usize = 16;

@@ -17,7 +17,7 @@ const TRIES: usize = 4;
 
 /// How many elements ahead of the one that is read the records are asked for, at least: records lie apart, and each is waited for
 /// longer than it takes to handle a slab.
-const AHEAD: usize = 24;
+const AHEAD: usize = 48;
 
 /// For so many elements together records are asked for.
 const TOGETHER: usize = 16;
