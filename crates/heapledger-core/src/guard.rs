@@ -3,13 +3,15 @@
 //! Guards form a stack per thread. Dropping the one on top puts its predecessor in force; dropping another only removes
 //! its entry. A signal handler may enter and leave between any two instructions here: an entry is written before the
 //! depth that makes it visible, and once more after it, because a handler in between may have used the same entry.
+//!
+//! What is inlined into the program is the usual case alone: a guard that is on top of the stack, over an ordinary region.
 
 use core::marker::PhantomData;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::compiler_fence;
 
 use crate::region::RegionId;
-use crate::thread::{ISOLATED_BIT, STACK_ENTRIES, TAG_UNTAGGED, TOMBSTONE, ThreadRecord, with_record};
+use crate::thread::{ISOLATED_BIT, Place, STACK_ENTRIES, TOMBSTONE, ThreadRecord, with_record};
 use crate::{ids, names};
 
 /// Leaves its region when dropped; made by [`RegionId::enter`].
@@ -26,17 +28,16 @@ use crate::{ids, names};
 #[must_use = "the region is left when the guard is dropped; bind it to a name"]
 #[derive(Debug)]
 pub struct Guard {
-    position: u32,
-    epoch: u16,
-    /// The predecessor, used only by guards deeper than the stack.
-    below: u16,
+    /// Where the thread was before. For a guard deeper than the stack with its predecessor's tag, so that it is no
+    /// place where a thread can be.
+    place: Place,
     _this_thread: PhantomData<*mut ()>,
 }
 
 impl Guard {
     #[inline]
     pub(crate) fn enter(index: u16, generation: u32) -> Guard {
-        let guard = Guard::enter_tag(index + 1);
+        let guard = Guard::enter_plain(index);
         // Now that the stack says where we are: see `reuse.rs`.
         compiler_fence(SeqCst);
         if !ids::is_plain(index, generation) {
@@ -45,25 +46,21 @@ impl Guard {
         guard
     }
 
-    /// For an id that somebody keeps from being given to another name, while `ids::all_plain` holds. Needs no second
-    /// look: a region that changes meanwhile is one that threads are in already, and those go on as before.
+    /// All that it takes for an id that somebody keeps from being given to another name, while `ids::all_plain` holds.
+    /// Needs no second look: a region that changes meanwhile is one that threads are in already, and those go on as
+    /// before.
     #[inline(always)]
     pub(crate) fn enter_plain(index: u16) -> Guard {
-        Guard::enter_tag(index + 1)
-    }
-
-    #[inline(always)]
-    fn enter_tag(tag: u16) -> Guard {
         with_record(|record| {
-            let depth = record.depth.load(Relaxed);
-            let Some(entry) = record.stack.get(depth as usize) else { return enter_deep(record, tag) };
+            let (place, tag) = (record.place(), index + 1);
+            let Some(entry) = record.stack.get(place.depth() + 1) else { return enter_deep(tag) };
             entry.store(tag, Relaxed);
             compiler_fence(SeqCst);
-            record.depth.store(depth + 1, Relaxed);
+            record.go_to(place.above());
             compiler_fence(SeqCst);
             entry.store(tag, Relaxed);
             record.apply(tag);
-            Guard { position: depth, epoch: record.epoch.load(Relaxed), below: 0, _this_thread: PhantomData }
+            Guard { place, _this_thread: PhantomData }
         })
     }
 }
@@ -72,31 +69,38 @@ impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
         with_record(|record| {
-            let depth = record.depth.load(Relaxed);
-            if self.position + 1 != depth || self.position as usize >= STACK_ENTRIES {
-                return leave_out_of_order(record, self);
+            // A guard that is not on top, or outlived `reset_thread`, or lies deeper than the stack.
+            if record.place() != self.place.above() {
+                return leave_out_of_order(self.place);
             }
-            // A guard that outlived `reset_thread` is caught above or here.
-            if record.epoch.load(Relaxed) == self.epoch {
-                uncover(record, self.position);
+            match record.stack.get(self.place.depth()).map(|entry| entry.load(Relaxed)) {
+                Some(tag) if record.is_plain(tag) => {
+                    record.go_to(self.place);
+                    compiler_fence(SeqCst);
+                    record.apply_plain(tag);
+                }
+                _ => uncover(self.place.depth()),
             }
         })
     }
 }
 
 /// Cuts the stack to `depth`, and further below dropped entries, and puts what is on top in force.
-#[inline]
-fn uncover(record: &ThreadRecord, mut depth: u32) {
-    let tag = loop {
-        let Some(below) = depth.checked_sub(1) else { break TAG_UNTAGGED };
-        match record.stack[below as usize].load(Relaxed) {
-            TOMBSTONE => depth = below,
-            tag => break tag,
-        }
-    };
-    record.depth.store(depth, Relaxed);
-    compiler_fence(SeqCst);
-    record.apply(tag);
+#[cold]
+#[inline(never)]
+fn uncover(mut depth: usize) {
+    with_record(|record| {
+        // The lowest entry is no guard's and never dropped.
+        let tag = loop {
+            match record.stack[depth].load(Relaxed) {
+                TOMBSTONE => depth -= 1,
+                tag => break tag,
+            }
+        };
+        record.go_to(record.place().at(depth));
+        compiler_fence(SeqCst);
+        record.apply(tag);
+    });
 }
 
 /// Corrects the entry on top of the stack: the region has an arena of its own, or its index was given to another name,
@@ -109,47 +113,53 @@ fn enter_special(index: u16, generation: u32) {
         RegionId::OTHER.index() as u16 + 1
     });
     with_record(|record| {
-        let top = record.depth.load(Relaxed) as usize - 1;
-        record.stack.get(top).unwrap_or(&record.deep_tag).store(tag, Relaxed);
+        record.stack.get(record.place().depth()).unwrap_or(&record.deep_tag).store(tag, Relaxed);
         compiler_fence(SeqCst);
         record.apply(tag);
     });
 }
 
 #[cold]
-fn enter_deep(record: &ThreadRecord, tag: u16) -> Guard {
-    let position = record.depth.load(Relaxed);
-    let below = record.region_tag();
-    record.deep_tag.store(tag, Relaxed);
-    record.deep_live.store(record.deep_live.load(Relaxed) + 1, Relaxed);
-    compiler_fence(SeqCst);
-    record.depth.store(position + 1, Relaxed);
-    compiler_fence(SeqCst);
-    record.deep_tag.store(tag, Relaxed);
-    record.apply(tag);
-    Guard { position, epoch: record.epoch.load(Relaxed), below, _this_thread: PhantomData }
+#[inline(never)]
+fn enter_deep(tag: u16) -> Guard {
+    with_record(|record| {
+        let place = record.place();
+        let guard = Guard { place: place.over(record.region_tag()), _this_thread: PhantomData };
+        record.deep_tag.store(tag, Relaxed);
+        record.deep_live.store(record.deep_live.load(Relaxed) + 1, Relaxed);
+        compiler_fence(SeqCst);
+        record.go_to(place.above());
+        compiler_fence(SeqCst);
+        record.deep_tag.store(tag, Relaxed);
+        record.apply(tag);
+        guard
+    })
 }
 
+/// Drops a guard that was made at `then` and is not on top, or deeper than the stack, or of another epoch.
 #[cold]
-fn leave_out_of_order(record: &ThreadRecord, guard: &Guard) {
-    let depth = record.depth.load(Relaxed);
-    if record.epoch.load(Relaxed) != guard.epoch || guard.position >= depth {
-        return;
-    }
-    if let Some(entry) = record.stack.get(guard.position as usize) {
-        entry.store(TOMBSTONE, Relaxed);
-        return;
-    }
-    let live = record.deep_live.load(Relaxed) - 1;
-    record.deep_live.store(live, Relaxed);
-    if live == 0 {
-        uncover(record, STACK_ENTRIES as u32);
-    } else if guard.position + 1 == depth {
-        record.depth.store(guard.position, Relaxed);
-        compiler_fence(SeqCst);
-        record.deep_tag.store(guard.below, Relaxed);
-        record.apply(guard.below);
-    }
+#[inline(never)]
+fn leave_out_of_order(then: Place) {
+    with_record(|record| {
+        let now = record.place();
+        if now.epoch() != then.epoch() || then.depth() >= now.depth() {
+            return;
+        }
+        if let Some(entry) = record.stack.get(then.depth() + 1) {
+            entry.store(TOMBSTONE, Relaxed);
+            return;
+        }
+        let live = record.deep_live.load(Relaxed) - 1;
+        record.deep_live.store(live, Relaxed);
+        if live == 0 {
+            uncover(STACK_ENTRIES);
+        } else if then.depth() + 1 == now.depth() {
+            record.go_to(now.at(then.depth()));
+            compiler_fence(SeqCst);
+            record.deep_tag.store(then.below(), Relaxed);
+            record.apply(then.below());
+        }
+    });
 }
 
 /// The region in force on this thread: that of the newest guard, or `~untagged`.
@@ -164,8 +174,8 @@ pub fn current() -> RegionId {
 /// For thread pools, between jobs. Guards that are still alive become inert: dropping them later does nothing.
 pub fn reset_thread() {
     with_record(|record| {
-        record.epoch.store(record.epoch.load(Relaxed).wrapping_add(1), Relaxed);
+        record.go_to(record.place().next_epoch());
         record.deep_live.store(0, Relaxed);
-        uncover(record, 0);
+        uncover(0);
     });
 }

@@ -5,7 +5,7 @@
 //! own writes in order, and a handler is ordered by the compiler fences in `guard.rs`.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32};
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 /// How many regions a process can name, the three of ours (`~untagged`, `~other`, `~ledger`) included.
 ///
@@ -34,8 +34,9 @@ const _: () = assert!(MAX_REGIONS < MIXED_NEVER as usize & 0x3fff);
 /// Guards nested deeper than this keep their predecessor themselves (see `guard.rs`).
 pub(crate) const STACK_ENTRIES: usize = 64;
 
-/// An entry of the guard stack whose guard was dropped while others lay on top of it.
-pub(crate) const TOMBSTONE: u16 = 0;
+/// An entry of the guard stack whose guard was dropped while others lay on top of it. With the bit of an isolated region,
+/// so that one test tells leaving a guard that there is more to do.
+pub(crate) const TOMBSTONE: u16 = ISOLATED_BIT;
 
 /// The tag of `~untagged`, which is in force outside every guard.
 pub(crate) const TAG_UNTAGGED: u16 = 1;
@@ -52,6 +53,53 @@ pub enum State {
     Shared = 2,
 }
 
+/// How deep a thread is in guards, and in which epoch: those before a `reset_thread` are of another one. One word, so that
+/// one compare tells whether a guard is on top.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Place(u64);
+
+impl Place {
+    /// Depth in the lower half, the epoch in the 16 bits above it, and above those, in guards deeper than the stack
+    /// only, a tag.
+    const EPOCH_SHIFT: u32 = 32;
+    const BELOW_SHIFT: u32 = 48;
+
+    #[inline(always)]
+    pub(crate) fn depth(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    pub(crate) fn epoch(self) -> u16 {
+        (self.0 >> Self::EPOCH_SHIFT) as u16
+    }
+
+    /// The tag that `over` was given.
+    pub(crate) fn below(self) -> u16 {
+        (self.0 >> Self::BELOW_SHIFT) as u16
+    }
+
+    /// One guard further. Depth has room for more guards than anybody can leak.
+    #[inline(always)]
+    pub(crate) fn above(self) -> Place {
+        Place(self.0.wrapping_add(1))
+    }
+
+    /// Another depth in the same epoch.
+    pub(crate) fn at(self, depth: usize) -> Place {
+        Place((self.0 & !u64::from(u32::MAX)) | depth as u64)
+    }
+
+    /// The same place with a tag, which must not be 0.
+    pub(crate) fn over(self, below: u16) -> Place {
+        Place(self.0 | u64::from(below) << Self::BELOW_SHIFT)
+    }
+
+    /// Outside every guard, in an epoch of its own.
+    pub(crate) fn next_epoch(self) -> Place {
+        Place(u64::from(self.epoch().wrapping_add(1)) << Self::EPOCH_SHIFT)
+    }
+}
+
 /// The record. `tag` and `counters` come first: they are what the fast path reads.
 #[repr(C)]
 pub struct ThreadRecord {
@@ -62,28 +110,29 @@ pub struct ThreadRecord {
     mixed: AtomicU16,
     counters: AtomicPtr<u8>,
     base: AtomicPtr<u8>,
-    pub(crate) depth: AtomicU32,
+    place: AtomicU64,
     state: AtomicU8,
-    pub(crate) epoch: AtomicU16,
     pub(crate) deep_tag: AtomicU16,
     pub(crate) deep_live: AtomicU32,
-    pub(crate) stack: [AtomicU16; STACK_ENTRIES],
+    /// The tag in force at each depth; at depth 0 that of `~untagged`.
+    pub(crate) stack: [AtomicU16; STACK_ENTRIES + 1],
 }
 
 impl ThreadRecord {
     const fn new() -> Self {
+        let mut stack = [const { AtomicU16::new(TOMBSTONE) }; STACK_ENTRIES + 1];
+        stack[0] = AtomicU16::new(TAG_UNTAGGED);
         ThreadRecord {
             tag: AtomicU16::new(TAG_NEVER),
             gate: AtomicU16::new(TAG_NEVER),
             mixed: AtomicU16::new(MIXED_NEVER),
             counters: AtomicPtr::new(core::ptr::null_mut()),
             base: AtomicPtr::new(core::ptr::null_mut()),
-            depth: AtomicU32::new(0),
+            place: AtomicU64::new(0),
             state: AtomicU8::new(State::New as u8),
-            epoch: AtomicU16::new(0),
             deep_tag: AtomicU16::new(TAG_UNTAGGED),
             deep_live: AtomicU32::new(0),
-            stack: [const { AtomicU16::new(TOMBSTONE) }; STACK_ENTRIES],
+            stack,
         }
     }
 
@@ -125,29 +174,41 @@ impl ThreadRecord {
     /// isolated.
     #[inline]
     pub fn region_tag(&self) -> u16 {
-        match self.depth.load(Relaxed) as usize {
-            0 => TAG_UNTAGGED,
-            depth if depth <= STACK_ENTRIES => self.stack[depth - 1].load(Relaxed),
-            _ => self.deep_tag.load(Relaxed),
-        }
+        self.stack.get(self.place().depth()).unwrap_or(&self.deep_tag).load(Relaxed)
     }
 
-    /// Puts the region with `tag` in force. Two stores: the allocator reads nothing else.
+    #[inline(always)]
+    pub(crate) fn place(&self) -> Place {
+        Place(self.place.load(Relaxed))
+    }
+
+    #[inline(always)]
+    pub(crate) fn go_to(&self, place: Place) {
+        self.place.store(place.0, Relaxed);
+    }
+
+    /// Puts the region with `tag` in force.
     #[inline(always)]
     pub(crate) fn apply(&self, tag: u16) {
-        // Isolated before or after, or the thread is not registered.
-        if (tag | self.gate.load(Relaxed)) & ISOLATED_BIT != 0 {
-            return self.apply_any(tag);
-        }
+        if self.is_plain(tag) { self.apply_plain(tag) } else { apply_any(tag) }
+    }
+
+    /// Whether `tag` is an ordinary region's, and so is the one in force, of a registered thread.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self, tag: u16) -> bool {
+        (tag | self.gate.load(Relaxed)) & ISOLATED_BIT == 0
+    }
+
+    /// As `apply`, if `is_plain` says so. Two stores: the allocator reads nothing else.
+    #[inline(always)]
+    pub(crate) fn apply_plain(&self, tag: u16) {
         let counters = self.base.load(Relaxed).wrapping_add(tag as usize * COUNTER_STRIDE_BYTES);
         self.counters.store(counters, Relaxed);
         self.tag.store(tag, Relaxed);
     }
 
     /// As `apply`, for tags of every kind.
-    #[cold]
-    #[inline(never)]
-    fn apply_any(&self, tag: u16) {
+    fn set_any(&self, tag: u16) {
         let plain = tag & !ISOLATED_BIT;
         let registered = self.gate.load(Relaxed) != TAG_NEVER;
         if registered {
@@ -170,8 +231,8 @@ impl ThreadRecord {
     /// be called by another thread, which has had a barrier run on this one.
     pub fn each_tag(&self, each: &mut dyn FnMut(u16)) -> bool {
         // Relaxed: the barrier makes what matters visible, and what comes later finds the id gone.
-        let depth = self.depth.load(Relaxed) as usize;
-        for entry in self.stack.iter().take(depth) {
+        let depth = self.place().depth();
+        for entry in self.stack.iter().skip(1).take(depth) {
             match entry.load(Relaxed) {
                 TOMBSTONE => {}
                 tag => each(tag & !ISOLATED_BIT),
@@ -187,10 +248,10 @@ impl ThreadRecord {
     /// Gives the thread counters of its own. Called by the allocator, on the thread itself.
     pub fn attach(&self, base: *mut u8) {
         self.base.store(base, Relaxed);
-        // Anything but `TAG_NEVER`; `apply` goes the long way once and sets it right.
+        // Anything but `TAG_NEVER`; `set_any` sets it right.
         self.gate.store(ISOLATED_BIT, Relaxed);
         self.state.store(State::Registered as u8, Relaxed);
-        self.apply(self.region_tag());
+        self.set_any(self.region_tag());
     }
 
     /// Takes the thread's counters away; from now on every operation takes the slow path, which uses the shared ones if
@@ -207,6 +268,13 @@ impl ThreadRecord {
 std::thread_local! {
     // A constant without Drop: access is one offset from the thread pointer, and works in every phase of teardown.
     static RECORD: ThreadRecord = const { ThreadRecord::new() };
+}
+
+/// As `ThreadRecord::apply`, for tags of every kind. Finds the record itself, so that the call is short.
+#[cold]
+#[inline(never)]
+fn apply_any(tag: u16) {
+    with_record(|record| record.set_any(tag));
 }
 
 /// Runs `f` on the calling thread's record.

@@ -177,8 +177,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a guard below a dropped one is forgotten",
         file: "heapledger-core/src/guard.rs",
-        from: "TOMBSTONE => depth = below,",
-        to: "TOMBSTONE => break TAG_UNTAGGED,",
+        from: "TOMBSTONE => depth -= 1,",
+        to: "TOMBSTONE => break crate::thread::TAG_UNTAGGED,",
         caught_by: &[Guards, Random],
     },
     Mutant {
