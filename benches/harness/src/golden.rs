@@ -26,6 +26,7 @@ const WATCHED: &[(&str, &str, &str)] = &[
     ("ring_mixed", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
     ("handover", "heapledger-untagged", INSTRUCTIONS_OVER_PLAIN),
     ("handover", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
+    (PROGRAM, "heapledger-untagged", TEXT_OVER_PLAIN_BYTES),
     (PROGRAM, "heapledger-tagged", TEXT_OVER_PLAIN_BYTES),
 ];
 

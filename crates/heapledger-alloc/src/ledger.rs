@@ -1,4 +1,4 @@
-//! The global allocator: four methods, two of them with a fast path that is inlined into the program.
+//! The global allocator: four methods, the first two with a fast path, of which that of `alloc` is inlined into the program.
 
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -36,13 +36,14 @@ impl Ledger {
 /// Whether the fast paths take the layout: at most a page, and an alignment that jemalloc gives to every such block.
 #[inline(always)]
 fn is_fast(layout: Layout) -> bool {
-    fits(layout.size(), layout.align())
+    layout.align() <= QUANTUM_BYTES && fits(layout.size(), layout.align())
 }
 
-/// The subtraction wraps for sizes below the alignment, so one compare rejects those too.
+/// Whether a size is fast with an alignment of at most [`QUANTUM_BYTES`]. The subtraction wraps for sizes below the
+/// alignment, so one compare rejects those too.
 #[inline(always)]
 fn fits(size: usize, align: usize) -> bool {
-    align <= QUANTUM_BYTES && size.wrapping_sub(align) <= PAGE_BYTES - QUANTUM_BYTES
+    size.wrapping_sub(align) <= PAGE_BYTES - QUANTUM_BYTES
 }
 
 /// Charges a block to the current region: in place if its page is the region's own, else out of line.
@@ -66,6 +67,36 @@ unsafe fn charge(block: *mut u8, size: usize) {
     });
 }
 
+/// Frees a block and credits its region. Out of line, because a program has many more places that free than that
+/// allocate (`docs/decisions/0008-one-path-inlined.md`).
+///
+/// # Safety
+/// * `block` was allocated here with a layout of this size and alignment.
+/// * `align` is at most [`QUANTUM_BYTES`].
+#[inline(never)]
+unsafe fn free(block: *mut u8, size: usize, align: usize) {
+    if !fits(size, align) {
+        // SAFETY: by the caller it is the layout that the block was allocated with.
+        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+        // SAFETY: by the caller.
+        return unsafe { slow::dealloc_any(block, layout) };
+    }
+    with_record(|record| {
+        let word = pages::peek(block as usize);
+        if word.low() == record.tag() {
+            // SAFETY: `fits` admits sizes up to a page.
+            let pair = unsafe { slow::pair_of(size) };
+            // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+            unsafe { count_small(record.counters(), pair, 1, size) };
+            // SAFETY: by the caller; `fits` implies that the alignment makes no difference.
+            unsafe { Jemalloc.dealloc(block, slow::unflagged(size)) }
+        } else {
+            // SAFETY: by the caller, and the layout is fast.
+            unsafe { slow::free_small(block, size, word) }
+        }
+    });
+}
+
 // SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around
 // it neither unwinds nor touches the blocks' memory.
 unsafe impl GlobalAlloc for Ledger {
@@ -84,28 +115,17 @@ unsafe impl GlobalAlloc for Ledger {
 
     #[inline(always)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if !is_fast(layout) {
+        // Mostly a constant, so that no test is left in the program.
+        if layout.align() <= QUANTUM_BYTES {
+            // SAFETY: by the caller, and for the alignment that was just looked at.
+            unsafe { free(block, layout.size(), layout.align()) }
+        } else {
             // SAFETY: by the caller.
-            return unsafe { slow::dealloc_any(block, layout) };
+            unsafe { slow::dealloc_any(block, layout) }
         }
-        let size = layout.size();
-        with_record(|record| {
-            let word = pages::peek(block as usize);
-            if word.low() == record.tag() {
-                // SAFETY: `is_fast` admits sizes up to a page.
-                let pair = unsafe { slow::pair_of(size) };
-                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, 1, size) };
-                // SAFETY: by the caller; `is_fast` implies that the alignment makes no difference.
-                unsafe { Jemalloc.dealloc(block, slow::unflagged(size)) }
-            } else {
-                // SAFETY: by the caller, and `is_fast` holds.
-                unsafe { slow::free_small(block, size, word) }
-            }
-        });
     }
 
-    #[inline]
+    #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !is_fast(layout) {
             // SAFETY: by the caller.
@@ -118,7 +138,7 @@ unsafe impl GlobalAlloc for Ledger {
         block
     }
 
-    #[inline]
+    #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // The alignment is a power of two, so a layout of it and the new size can be judged without making one.
         if is_fast(layout) && fits(new_size, layout.align()) {
