@@ -4,6 +4,7 @@ pub mod jemalloc;
 pub mod memory;
 pub mod process;
 pub mod signals;
+pub mod stacks;
 pub mod threads;
 
 /// Panics with the system's reason when a call failed.

@@ -19,6 +19,8 @@ mod faults;
 mod file;
 #[cfg(target_os = "linux")]
 pub(crate) mod glibc;
+#[cfg(target_os = "linux")]
+mod guards;
 pub(crate) mod held;
 #[cfg(target_os = "linux")]
 mod layouts;

@@ -191,7 +191,7 @@ impl Walker {
             self.heap_pages(&pages, owners)?;
         }
         self.find_glibc();
-        self.find_stacks();
+        self.find_stacks(&pages);
         self.find_loader(&pages)?;
         self.other_pages(&pages)?;
         self.own_pages(&pages)

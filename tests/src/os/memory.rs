@@ -89,6 +89,10 @@ pub struct Memory {
 }
 
 impl Memory {
+    pub(super) fn of(start: *mut u8, bytes: usize) -> Memory {
+        Memory { start, bytes }
+    }
+
     /// Where it begins.
     pub fn address(self) -> usize {
         self.start as usize
@@ -162,4 +166,21 @@ pub fn c_malloc(bytes: usize) -> Memory {
     let start = unsafe { libc::malloc(bytes) };
     assert!(!start.is_null(), "there is memory for a test's blocks");
     Memory { start: start.cast(), bytes }
+}
+
+/// The same, at a multiple of `align`.
+pub fn c_aligned(bytes: usize, align: usize) -> Memory {
+    let mut start = null_mut();
+    // SAFETY: the place is valid, and the alignment a power of two and a multiple of a pointer's size; the block is kept.
+    let result = unsafe { libc::posix_memalign(&raw mut start, align, bytes) };
+    assert_eq!(result, 0, "there is memory for a test's blocks");
+    Memory { start: start.cast(), bytes }
+}
+
+/// Of such a block with a mapping of its own: where that begins, by the word that glibc keeps before the block.
+pub fn c_mapping_of(block: Memory) -> usize {
+    let header = block.start.wrapping_sub(2 * size_of::<usize>()).cast::<usize>();
+    // SAFETY: glibc's two words before each block; nobody writes them while the block lives.
+    let skipped = unsafe { header.read() };
+    header as usize - skipped
 }

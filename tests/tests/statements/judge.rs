@@ -131,8 +131,14 @@ fn classes(taken: &Taken, sums: &Sums) {
     // The ledger's static tables lie among the variables.
     let tables_inside: u64 = variables.iter().map(|variables| resident(&overlaps(&tables, *variables))).sum();
     let mut stacks: Vec<_> = ranges(facts, "stacks").into_iter().filter(|stack| is_stack(seen, *stack)).collect();
-    // jemalloc's own threads are not the probe's to report.
-    let others = seen.running_stacks().into_iter().filter(|other| stacks.iter().all(|stack| stack.0 != other.0));
+    if facts["guarded"].is_array() {
+        stacks.extend(ranges(facts, "guarded"));
+    }
+    // jemalloc's own threads are not the probe's to report. Stacks among what the probe mapped itself are its own.
+    let maps = ranges(facts, "maps");
+    let others = seen.running_stacks().into_iter().filter(|(start, _)| {
+        stacks.iter().all(|stack| stack.0 != *start) && !maps.iter().any(|map| (map.0..map.1).contains(start))
+    });
     stacks.extend(others.collect::<Vec<_>>());
     let heaps = seen.thread_heaps();
     let known = [

@@ -1,6 +1,8 @@
 //! Memory that is not jemalloc's.
 
 use heapledger::LineId;
+use heapledger_tests::os::stacks::guards_are_told;
+use heapledger_tests::skipped;
 
 use crate::judge::{exact, ranges};
 use crate::start::State;
@@ -53,5 +55,42 @@ fn the_c_librarys_malloc() {
         let arenas = exact(statement, LineId::GlibcArenas);
         assert!((20 * MIB..21 * MIB).contains(&arenas), "{statement}");
         assert_eq!(exact(statement, LineId::GlibcMmapped), 10 * (8 * MIB + 4096), "{statement}");
+    });
+}
+
+#[test]
+fn the_c_librarys_aligned_blocks() {
+    State::new("aligned").judge_two(|taken| {
+        // Nine blocks of 8 MiB, and before each at least the page with the header; what is skipped was never touched.
+        let bytes = exact(&taken.statement, LineId::GlibcMmapped);
+        assert!((9 * 8 * MIB + 9 * 4096..=9 * (8 * MIB + 2 * 4096)).contains(&bytes), "{}", taken.statement);
+    });
+}
+
+/// Guards inside a mapping, as glibc 2.42 makes them: the stacks are named, side by side too.
+#[test]
+fn stacks_with_their_guards_inside() {
+    if !guards_are_told() {
+        return skipped("stacks_with_their_guards_inside", "the kernel tells no guard pages (Linux 6.15 does)");
+    }
+    State::new("guarded-stacks").judge_two(|taken| {
+        // Each thread has written its record and some of its stack, at the very least a page.
+        assert!(exact(&taken.statement, LineId::ThreadStacks) >= 3 * 4096, "{}", taken.statement);
+    });
+}
+
+/// Where nothing tells what is a stack's and what is not, no line claims it.
+#[test]
+fn stacks_that_nothing_tells_from_other_memory() {
+    if !guards_are_told() {
+        return skipped("stacks_that_nothing_tells_from_other_memory", "the kernel makes no guard pages");
+    }
+    State::new("nameless-stacks").judge_two(|taken| {
+        let maps = ranges(&taken.facts, "maps");
+        assert_eq!(maps.len(), 4);
+        for (start, end) in maps {
+            let listed = taken.statement.unattributed().iter().any(|range| start <= range.start && range.end <= end);
+            assert!(listed && taken.seen.resident(start, end) > 0, "{start:x}-{end:x}\n{}", taken.statement);
+        }
     });
 }

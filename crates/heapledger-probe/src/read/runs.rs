@@ -39,7 +39,7 @@ pub(crate) enum Range {
 pub(crate) struct Pages {
     backend: Backend,
     file: Option<File>,
-    page_bytes: usize,
+    pub(super) page_bytes: usize,
     /// Whether most pages of the last `Mapped` range were there.
     pub(super) dense: Cell<bool>,
 }

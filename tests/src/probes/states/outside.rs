@@ -6,7 +6,8 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::{Facts, two};
-use crate::os::memory::{self, PAGE_BYTES, Sharing};
+use crate::os::memory::{self, Memory, PAGE_BYTES, Sharing};
+use crate::os::stacks;
 use crate::os::threads::Thread;
 use crate::probes::Options;
 
@@ -88,5 +89,74 @@ pub(in crate::probes) fn glibc(_: &Options) -> Value {
         let start = block.address() - 2 * size_of::<usize>();
         facts.chunks.push((start, (BIG + 2 * size_of::<usize>()).next_multiple_of(PAGE_BYTES)));
     }
+    two(&facts)
+}
+
+/// As many bytes before the block at most: whole pages, and one of them for the header.
+fn chunk(block: Memory, bytes: usize) -> (usize, usize) {
+    let start = memory::c_mapping_of(block);
+    (start, (block.address() + bytes - start).next_multiple_of(PAGE_BYTES))
+}
+
+/// The C library's aligned blocks, with mappings of their own: by a cache line, by 64 KiB, by 4 MiB.
+pub(in crate::probes) fn aligned(_: &Options) -> Value {
+    let mut facts = Facts::new();
+    for align in [64, 64 << 10, 4 * MIB] {
+        for _ in 0..3 {
+            let block = memory::c_aligned(BIG, align);
+            assert!(block.address().is_multiple_of(align));
+            block.write(BIG);
+            facts.chunks.push(chunk(block, BIG));
+        }
+    }
+    two(&facts)
+}
+
+/// A stack of this many bytes, its lowest page closed.
+const STACK: usize = 256 << 10;
+
+/// Three threads on stacks whose guards are pages inside their mappings: one alone, and two side by side in one.
+pub(in crate::probes) fn guarded_stacks(_: &Options) -> Value {
+    let mut facts = Facts::new();
+    let mut guarded = Vec::new();
+    for count in [1, 2] {
+        let memory = stacks::apart(count * STACK);
+        for offset in (0..count).map(|index| index * STACK) {
+            assert!(stacks::guard(memory, offset), "the test looked before");
+            stacks::wait_on(memory, offset, STACK);
+            guarded.push((memory.address() + offset, STACK));
+        }
+    }
+    // Their mappings do not show where they are, so the judge takes the probe's word.
+    facts.note("guarded", serde_json::json!(guarded));
+    two(&facts)
+}
+
+/// Threads on stacks of which nothing tells where they begin: without a guard, and above or below other memory of the
+/// program in the same mapping.
+pub(in crate::probes) fn nameless_stacks(_: &Options) -> Value {
+    let mut facts = Facts::new();
+    let bare = stacks::apart(STACK);
+    stacks::wait_on(bare, 0, STACK);
+    let above = stacks::apart(2 * STACK);
+    assert!(stacks::guard(above, STACK), "the test looked before");
+    above.write(STACK);
+    stacks::wait_on(above, STACK, STACK);
+    let below = stacks::apart(2 * STACK);
+    assert!(stacks::guard(below, 0), "the test looked before");
+    for offset in (STACK..2 * STACK).step_by(PAGE_BYTES) {
+        below.write_at(offset);
+    }
+    stacks::wait_on(below, 0, STACK);
+    let between = stacks::apart(3 * STACK);
+    for offset in (STACK..2 * STACK).step_by(PAGE_BYTES) {
+        between.write_at(offset);
+    }
+    for offset in [0, 2 * STACK] {
+        assert!(stacks::guard(between, offset), "the test looked before");
+        stacks::wait_on(between, offset, STACK);
+    }
+    let maps = [(bare, STACK), (above, 2 * STACK), (below, 2 * STACK), (between, 3 * STACK)];
+    facts.maps.extend(maps.map(|(memory, bytes)| (memory.address(), bytes)));
     two(&facts)
 }

@@ -112,9 +112,11 @@ pub(super) const THREAD_STACKS: Line = Line {
     source: "walk over the pages",
     full_source: "",
     doc: "Stacks and thread-local variables of all other threads, recognised by the guard in front of them and the C \
-          library's record of the thread at their end. glibc keeps the stacks of threads that ended for the next \
-          ones, so they can stay after a join. Stacks that a program makes itself, for fibers or handlers of signals, \
-          are not here but unattributed.",
+          library's record of the thread at their end. A guard can be a mapping of its own, or pages inside the stack's \
+          (MADV_GUARD_INSTALL, which glibc 2.42 uses), told by the pagemap file from Linux 6.15 on; before, or where a \
+          mapping has such stacks and something else, they are unattributed under their range. glibc keeps the stacks \
+          of threads that ended for the next ones, so they can stay after a join. Stacks without a guard, and those \
+          that a program makes for fibers or handlers of signals, are unattributed too.",
 };
 
 pub(super) const LOADER: Line = Line {
@@ -170,6 +172,7 @@ pub(super) const GLIBC_MMAPPED: Line = Line {
     label: "glibc large blocks",
     source: "walk over the pages",
     full_source: "",
-    doc: "Blocks of the C library's malloc with mappings of their own, which are unmapped when they are freed. They \
+    doc: "Blocks of the C library's malloc with mappings of their own, which are unmapped when they are freed. Aligned \
+          ones begin later in their mapping, whose first page is counted with them. They \
           are counted here only if their sum equals the C library's own count; else they stay unattributed.",
 };
