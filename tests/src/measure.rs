@@ -1,6 +1,7 @@
 //! Long measurements with a record: what `measure-statements` does. Nothing here is a test, because times differ from
 //! machine to machine; what must hold of every statement is judged all the same, and fails the command.
 
+pub mod cost;
 pub mod load;
 mod record;
 pub mod stalls;
@@ -15,7 +16,10 @@ measure-statements load [--statements N] [--mib M] [--record FILE]
     (default 500 statements, 2048 MiB held)
 measure-statements stalls [--runs N] [--mib M] [--record FILE]
     how long calls of other threads take while a statement is taken, and while a thread spins for as long
-    (default 40 runs, 4096 MiB held)";
+    (default 40 runs, 4096 MiB held)
+measure-statements cost [--statements N] [--mib M] [--record FILE]
+    what a statement costs by its own account, for heaps of several shapes, one after the other
+    (default 31 statements of each, 1024 MiB of blocks, which take a fifth more)";
 
 /// The command line, parsed.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use heapledger_tests::measure::{Args, USAGE, load, stalls};
+use heapledger_tests::measure::{Args, USAGE, cost, load, stalls};
 use heapledger_tests::probes;
 
 #[global_allocator]
@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         }
         Some("load") => Args::parse(load::DEFAULTS, words).and_then(|args| load::run(&args)),
         Some("stalls") => Args::parse(stalls::DEFAULTS, words).and_then(|args| stalls::run(&args)),
+        Some("cost") => Args::parse(cost::DEFAULTS, words).and_then(|args| cost::run(&args)),
+        Some("cost-of") => cost::run_one(words),
         Some("--help") => {
             println!("{USAGE}");
             Ok(())
