@@ -33,6 +33,7 @@ pub(crate) mod maps;
 #[cfg(target_os = "linux")]
 pub(crate) mod memory;
 mod residency;
+mod rollup;
 #[cfg(target_os = "linux")]
 pub(crate) mod runs;
 #[cfg(target_os = "linux")]
@@ -53,6 +54,7 @@ pub use ctl::{Ctl, Jemalloc, Key};
 pub use faults::faults;
 pub use held::held_ranges;
 pub use residency::{Backend, Residency, resident_bytes};
+pub use rollup::{Rollup, rollup};
 pub use settings::{JemallocSettings, settings};
 pub use stats::{JemallocStats, stats};
 pub use status::{Status, status};

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::{
-    Check, FallenNames, Flow, Fragmentation, Pin, Reading, Readings, RegionReading, Resident, ThpMode, WalkReading,
+    Check, CheckId, FallenNames, Flow, Fragmentation, Pin, Reading, Readings, RegionReading, Resident, RollupReading,
+    ThpMode, WalkReading,
 };
 
 /// One doubt about a summary.
@@ -20,7 +21,7 @@ pub struct Doubt {
 }
 
 /// Every key with what it means.
-pub static KINDS: [(&str, &str); 19] = [
+pub static KINDS: [(&str, &str); 22] = [
     ("names_fell_to_parent", "Ids ran out; some names are charged to the region of their parent path."),
     ("names_fell_to_other", "Ids ran out; some names are charged to `~other`."),
     ("names_refused", "Some names were not allowed and are charged to `~other`."),
@@ -59,6 +60,16 @@ pub static KINDS: [(&str, &str); 19] = [
         "pages_uncertain",
         "The kernel does not tell pages of zeroes apart, so that lines of anonymous memory are intervals.",
     ),
+    (
+        "counters_drift",
+        "The kernel's counters differ from its page tables (smaps_rollup): the counter gap is an error of the counters.",
+    ),
+    (
+        "pages_missed",
+        "The pages found differ from the kernel's page tables (smaps_rollup): the counter gap is pages that were not \
+         counted, or counted in excess.",
+    ),
+    ("gap_unjudged", "Counters and pages are apart, and smaps_rollup could not say which of them is wrong."),
     ("file_pages_uncounted", "The pages of some files could not be counted; they are in the counter gap."),
     ("ranges_unlisted", "There are more unattributed ranges than are listed."),
     (
@@ -224,6 +235,32 @@ pub(crate) fn of_pages(walk: &Reading<WalkReading>, checks: &[Check], doubts: &m
             "check_failed",
             format!("check {} failed: the sources differ by {}", check.id.key(), check.difference),
             "read again; if it stays, report it with this statement",
+        ));
+    }
+}
+
+/// Who is wrong where the kernel's counters and the pages found are apart.
+pub(crate) fn of_tables(rollup: Option<&Reading<RollupReading>>, checks: &[Check], doubts: &mut Vec<Doubt>) {
+    if let Some(Err(why)) = rollup {
+        let says = format!("counters and pages are apart, and which is wrong is not known: {}", why.reason);
+        doubts.push(Doubt { remedy: why.remedy.clone(), ..Doubt::new("gap_unjudged", says, "") });
+    }
+    let failed = |ids: [CheckId; 2]| {
+        let of_them = checks.iter().filter(|check| ids.contains(&check.id) && check.holds() == Some(false));
+        of_them.map(|check| check.difference.clone()).reduce(|sum, difference| sum + difference)
+    };
+    if let Some(difference) = failed([CheckId::TablesAnonCounted, CheckId::TablesMappedCounted]) {
+        doubts.push(Doubt::new(
+            "counters_drift",
+            format!("the kernel's counters are {difference} bytes from its page tables"),
+            "trust the lines, which are of pages: RSS and the counter gap are off by that",
+        ));
+    }
+    if let Some(difference) = failed([CheckId::TablesAnonFound, CheckId::TablesMappedFound]) {
+        doubts.push(Doubt::new(
+            "pages_missed",
+            format!("the pages found are {difference} bytes from the kernel's page tables"),
+            "trust RSS: see the other notes for pages that could not be counted; if there are none, report it",
         ));
     }
 }

@@ -66,7 +66,7 @@ pub use readings::{
     ArenaDecayReading, ArenaFreeReading, CgroupReading, ClassPagesReading, ClockReading, EarlierReading, FallenNames,
     Flow, FreeExtentsReading, FullReadings, GlibcReading, HeapReading, JemallocReading, MotionReading,
     OwnTablesReading, PinsReading, RangeReading, Reading, Readings, RegionPagesReading, RegionReading, Resident,
-    SlotsReading, StatusReading, ThpMode, WalkReading,
+    RollupReading, SlotsReading, StatusReading, ThpMode, WalkReading,
 };
 pub use settings::{SettingId, SettingValue};
 pub use stage::{Expect, Pattern, ReleaseReadings, Since, Stage, StageKind, StageReadings};

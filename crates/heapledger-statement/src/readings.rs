@@ -10,7 +10,7 @@ use crate::{SettingId, SettingValue, Why};
 pub use clock::{ArenaDecayReading, ArenaFreeReading, ClockReading, EarlierReading};
 pub use walk::{
     ClassPagesReading, FreeExtentsReading, FullReadings, GlibcReading, HeapReading, MotionReading, PinsReading,
-    RangeReading, RegionPagesReading, Resident, SlotsReading, WalkReading,
+    RangeReading, RegionPagesReading, Resident, RollupReading, SlotsReading, WalkReading,
 };
 
 /// A number that was read, or why it was not.

@@ -5,8 +5,8 @@ mod fixtures;
 use fixtures::pages::{self, exactly};
 use heapledger_statement::lines::{LINES, Role};
 use heapledger_statement::{
-    CheckId, Depth, Figure, Flow, FullReadings, HeapReading, LineId, Part, Readings, RegionPagesReading, Resident,
-    SlotsReading, Statement, WalkReading, Why,
+    Check, CheckId, Depth, Figure, Flow, FullReadings, HeapReading, LineId, Part, Reading, Readings,
+    RegionPagesReading, Resident, RollupReading, SlotsReading, Statement, WalkReading, Why,
 };
 
 fn server() -> Statement {
@@ -277,4 +277,66 @@ fn a_page_more_in_one_reading_moves_that_line_and_rss_and_no_other() {
 fn settle_all(readings: &mut Readings, full: &mut FullReadings) {
     pages::settle_heap(readings, heap_of(full));
     pages::settle(readings, full);
+}
+
+/// The fixture without anything that nobody names, so that counters, pages and page tables are all one number.
+fn told_by_tables(edit: impl Fn(&mut Readings, &mut FullReadings)) -> Statement {
+    changed(|readings, full| {
+        pages::settle(readings, full);
+        let counted = |reading: &Reading<u64>| *reading.as_ref().expect("the fixture has it");
+        let (rss_bytes, anon_bytes) = (counted(&readings.status.rss_bytes), counted(&readings.status.rss_anon_bytes));
+        let rollup = RollupReading { rss_bytes, anon_bytes };
+        edit(readings, full);
+        full.rollup = Some(Ok(rollup));
+    })
+}
+
+fn notes(statement: &Statement) -> Vec<&str> {
+    let keys = statement.doubts().iter().map(|doubt| &*doubt.key);
+    keys.filter(|key| ["counters_drift", "pages_missed", "gap_unjudged"].contains(key)).collect()
+}
+
+fn of_check(statement: &Statement, id: CheckId) -> &Check {
+    statement.checks().iter().find(|check| check.id == id).unwrap_or_else(|| panic!("{}\n{statement}", id.key()))
+}
+
+#[test]
+fn page_tables_say_whether_the_counters_or_the_pages_are_wrong() {
+    const DRIFT: u64 = 7 * 4096;
+    let of_counters = told_by_tables(|readings, full| {
+        for counted in [&mut readings.status.rss_anon_bytes, &mut readings.status.rss_bytes] {
+            *counted.as_mut().expect("the fixture has it") += DRIFT;
+        }
+        // They drifted long ago.
+        full.motion = pages::still(readings);
+    });
+    assert_eq!(exact(&of_counters, LineId::CounterGap), DRIFT as i64, "the line stays what it is");
+    assert_eq!(notes(&of_counters), ["counters_drift"], "{of_counters}");
+    assert_eq!(of_check(&of_counters, CheckId::TablesAnonCounted).difference, Figure::Exact(DRIFT as i64));
+    assert_eq!(of_check(&of_counters, CheckId::TablesAnonCounted).holds(), Some(false));
+    assert_eq!(of_check(&of_counters, CheckId::TablesAnonFound).holds(), Some(true));
+    assert_eq!(of_check(&of_counters, CheckId::TablesMappedCounted).holds(), Some(true));
+
+    let of_pages = told_by_tables(|readings, full| {
+        walk_of(full).file.at_least_bytes -= DRIFT;
+        walk_of(full).file.at_most_bytes -= DRIFT;
+        full.motion = pages::still(readings);
+    });
+    assert_eq!(notes(&of_pages), ["pages_missed"], "{of_pages}");
+    assert_eq!(of_check(&of_pages, CheckId::TablesMappedFound).difference, Figure::Exact(-(DRIFT as i64)));
+    assert_eq!(of_check(&of_pages, CheckId::TablesMappedCounted).holds(), Some(true));
+
+    let neither = told_by_tables(|readings, full| full.motion = pages::still(readings));
+    assert!(notes(&neither).is_empty(), "{neither}");
+}
+
+#[test]
+fn where_page_tables_cannot_be_read_the_gap_is_unjudged_and_where_nobody_asked_nothing_is_said() {
+    let refused = changed(|_, full| full.rollup = Some(Err(Why::new("smaps_rollup: refused", "allow it"))));
+    assert_eq!(notes(&refused), ["gap_unjudged"]);
+    let doubt = refused.doubts().iter().find(|doubt| doubt.key == "gap_unjudged").expect("it is there");
+    assert!(doubt.says.contains("smaps_rollup: refused") && doubt.remedy == "allow it", "{doubt:?}");
+    for statement in [refused, server()] {
+        assert!(statement.checks().iter().all(|check| check.id != CheckId::TablesAnonFound), "nothing was judged");
+    }
 }

@@ -123,7 +123,7 @@ prop_compose! {
             unattributed: ranges.iter().map(|resident| RangeReading { start: 0, end: 0, resident: *resident }).collect(),
             ..WalkReading::default()
         };
-        let mut full = FullReadings { walk: Ok(walk), motion: pages::still(&readings), clock: pages::clock(), glibc: None };
+        let mut full = FullReadings { walk: Ok(walk), motion: pages::still(&readings), clock: pages::clock(), glibc: None, rollup: None };
         pages::settle(&mut readings, &mut full);
         // What does not fit together is believed of a busy process, and of a quiet one it is not.
         readings.traffic_bytes = (!busy).then(Flow::default);

@@ -61,6 +61,14 @@ impl Pages {
         reading(walker.take_map())
     }
 
+    /// Pages that the last walk found, anonymous ones and those of files and shared memory: at least and at most.
+    /// Allocates nothing.
+    pub(crate) fn found(&self) -> Option<[(u64, u64); 3]> {
+        let walker = self.walker.as_ref().ok().filter(|_| self.walked.is_ok())?;
+        let pages = walker.kernel_pages();
+        Some([pages.anon, pages.file, pages.shmem].map(|kind| (kind.at_least_bytes, kind.at_most_bytes)))
+    }
+
     /// What the last walk found. Allocates.
     pub(crate) fn reading(&self) -> Reading<WalkReading> {
         let walker = reading(self.walker.as_ref().map_err(|error| *error))?;

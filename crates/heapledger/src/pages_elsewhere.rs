@@ -24,6 +24,10 @@ impl Pages {
         reading(Err(ReadError::NotLinux))
     }
 
+    pub(crate) fn found(&self) -> Option<[(u64, u64); 3]> {
+        None
+    }
+
     pub(crate) fn reading(&self) -> Reading<WalkReading> {
         reading(Err(ReadError::NotLinux))
     }

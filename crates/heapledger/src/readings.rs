@@ -8,7 +8,7 @@ use heapledger_probe::ReadError;
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
 use heapledger_statement::{
     CgroupReading, ClockReading, FallenNames, Flow, FullReadings, GlibcReading, JemallocReading, MotionReading,
-    Reading, Readings, RegionReading, StatusReading, ThpMode, Why,
+    Reading, Readings, RegionReading, RollupReading, StatusReading, ThpMode, Why,
 };
 
 use crate::mapped::Mapped;
@@ -73,10 +73,11 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
         moment = Moment::read(&mut counters, &mut tables, &mut pages);
         tries += 1;
     }
+    let fault_bytes = facts.fault_bytes();
+    let rollup = moment.judge(&pages, fault_bytes);
     let taken = Instant::now();
     let cost = taken - started;
 
-    let fault_bytes = facts.fault_bytes();
     let motion = MotionReading {
         status_before: status_reading(&moment.before),
         faults: reading(moment.faults),
@@ -96,7 +97,7 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
         purged_bytes: moment.purged,
         faulted_bytes: moment.faulted.map(|faults| faults.map(|faults| faults.saturating_mul(fault_bytes))),
     });
-    Ok((readings, FullReadings { walk, motion, clock, glibc: glibc_reading() }, mapped))
+    Ok((readings, FullReadings { walk, motion, clock, glibc: glibc_reading(), rollup }, mapped))
 }
 
 /// What is read between the first and the last reading of a statement, without the heap.
@@ -144,6 +145,30 @@ impl Moment {
     fn files_stood_still(&self) -> bool {
         let (before, after) = (&self.before, &self.after);
         before.rss_file_bytes == after.rss_file_bytes && before.rss_shmem_bytes == after.rss_shmem_bytes
+    }
+
+    /// What the page tables have, if the kernel's counters and the pages found are further apart than what moved; asked
+    /// only then, for it takes as long as the walk. Whoever is wrong, it is told.
+    fn judge(&self, pages: &Pages, fault_bytes: u64) -> Option<Reading<RollupReading>> {
+        let counted = |status: &Status| {
+            Some([status.rss_anon_bytes.ok()?, status.rss_file_bytes.ok()?, status.rss_shmem_bytes.ok()?])
+        };
+        let (before, after) = (counted(&self.before)?, counted(&self.after)?);
+        let moved: u64 = before.iter().zip(&after).map(|(before, after)| before.abs_diff(*after)).sum();
+        let skew = self.faults.ok()?.checked_mul(fault_bytes)?.checked_add(moved)?;
+        let apart = |((least, most), counted): ((u64, u64), u64)| {
+            // Within the interval they agree.
+            counted.checked_sub(most).or(least.checked_sub(counted)).unwrap_or_default()
+        };
+        if pages.found()?.into_iter().zip(after).all(|kind| apart(kind) <= skew) {
+            return None;
+        }
+        let rollup = read::rollup(Roots::system());
+        let still = counted(&read::status(Roots::system())) == Some(after);
+        Some(reading(rollup).and_then(|rollup| match still {
+            true => Ok(RollupReading { rss_bytes: rollup.rss_bytes, anon_bytes: rollup.anon_bytes }),
+            false => Err(Why::new("pages came or went while smaps_rollup was read", "ask again at a quiet moment")),
+        }))
     }
 
     fn heap_stood_still(&self) -> Option<bool> {

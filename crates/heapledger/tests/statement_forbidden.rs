@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use heapledger::lines::Role;
-use heapledger::{Figure, LineId, Region, Statement};
+use heapledger::{CheckId, Figure, LineId, Region, Statement};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -92,6 +92,28 @@ fn without_pagemap_mincore_is_asked() {
     start("pagemap");
 }
 
+/// The place of `without_pagemap_mincore_is_asked`, where smaps_rollup is empty too. Takes root and util-linux.
+#[test]
+fn without_smaps_rollup_the_gap_is_unjudged() {
+    const TEST: &str = "without_smaps_rollup_the_gap_is_unjudged";
+    let program = std::env::current_exe().expect("a running program has a path");
+    // exec keeps the number of the process, whose file it is.
+    let script = "mount --bind /dev/null /proc/$$/smaps_rollup && \
+        exec \"$0\" --ignored --exact one_place --nocapture";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(program).env(PLACE, "pagemap and rollup");
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => return println!("SKIPPED {TEST}: unshare: {error}"),
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("unshare:") || errors.contains("mount:") {
+        return println!("SKIPPED {TEST}: {errors}");
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("test one_place ... ok"), "{text}{errors}");
+}
+
 #[test]
 fn without_any_the_counters_still_speak() {
     start("mincore");
@@ -105,6 +127,18 @@ fn without_a_look_at_its_own_memory_the_heap_is_not_walked() {
 fn has(statement: &Statement, key: &str, word: &str) {
     let found = statement.doubts().iter().any(|doubt| doubt.key == key && doubt.says.contains(word));
     assert!(found, "{key}: {word}\n{statement}");
+}
+
+/// Pages of files were not counted, so they and the kernel's counters are apart; the page tables say who is wrong.
+fn assert_judged(statement: &Statement) {
+    let holds = |id| {
+        let check = statement.checks().iter().find(|check| check.id == id);
+        check.unwrap_or_else(|| panic!("{}: the page tables were not asked\n{statement}", id.key())).holds()
+    };
+    let ids = [CheckId::TablesAnonCounted, CheckId::TablesMappedCounted, CheckId::TablesMappedFound];
+    assert_eq!(ids.map(holds), [Some(true), Some(true), Some(false)], "{statement}");
+    has(statement, "pages_missed", "page tables");
+    assert!(!statement.doubts().iter().any(|doubt| doubt.key == "counters_drift"), "{statement}");
 }
 
 /// The lines and what is unexplained embrace RSS; nothing is made up.
@@ -122,7 +156,7 @@ fn one_place() {
     let place = std::env::var(PLACE).unwrap_or_default();
     match place.as_str() {
         "scan" => forbid(&[&SCAN]),
-        "pagemap" => forbid(&[&SCAN, &PAGEMAP]),
+        "pagemap" | "pagemap and rollup" => forbid(&[&SCAN, &PAGEMAP]),
         "mincore" => forbid(&[&SCAN, &PAGEMAP, &MINCORE]),
         "own memory" => forbid(&[&OWN_MEMORY]),
         _ => return println!("SKIPPED: no place was named"),
@@ -138,10 +172,17 @@ fn one_place() {
                 has(&statement, "pages_uncertain", "pagemap");
                 assert_eq!(resident, Figure::Exact(HELD_BYTES as i64), "{statement}");
                 assert_sums(&statement);
+                // They agree, so the page tables were not asked: that takes as long as the walk.
+                assert!(statement.checks().iter().all(|check| check.id != CheckId::TablesAnonFound), "{statement}");
             }
             "pagemap" => {
                 assert_eq!(statement.backend(), Some("mincore"), "{statement}");
                 has(&statement, "file_pages_uncounted", "mincore");
+                assert_judged(&statement);
+            }
+            "pagemap and rollup" => {
+                has(&statement, "gap_unjudged", "smaps_rollup");
+                assert!(statement.checks().iter().all(|check| check.id != CheckId::TablesMappedFound), "{statement}");
             }
             "mincore" => {
                 has(&statement, "pages_unread", "mincore");

@@ -33,6 +33,11 @@ impl Walker {
         }
     }
 
+    /// Pages that the last walk found, by kind. Allocates nothing.
+    pub fn kernel_pages(&self) -> KernelPages {
+        sum(&self.found.pages)
+    }
+
     fn place(&self, gap: &Gap) -> Option<Place> {
         match gap.kind {
             GapKind::GlibcArena => Some(Place::GlibcArenas),

@@ -41,8 +41,20 @@ pub struct FullReadings {
     pub motion: MotionReading,
     /// What decides when free pages go back.
     pub clock: ClockReading,
+    /// What the page tables have, or why that is not known; `None` if nobody asked, because the kernel's counters and
+    /// the pages found agree within the skew.
+    pub rollup: Option<Reading<RollupReading>>,
     /// glibc's heaps, by its own word; `None` if it does not tell.
     pub glibc: Option<GlibcReading>,
+}
+
+/// What /proc/self/smaps_rollup says.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct RollupReading {
+    /// Rss.
+    pub rss_bytes: u64,
+    /// Anonymous.
+    pub anon_bytes: u64,
 }
 
 /// glibc's heaps, those of threads too. Blocks with a mapping of their own are not in them.

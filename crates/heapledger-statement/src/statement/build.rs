@@ -21,6 +21,7 @@ pub(super) fn statement(mut readings: Readings, mut full: FullReadings) -> State
     }
     doubts::of_fork(full.motion.threads_left_behind, &mut doubts);
     doubts::of_pages(&full.walk, &checks, &mut doubts);
+    doubts::of_tables(full.rollup.as_ref(), &checks, &mut doubts);
     let pages = Pages::of(&full.walk);
 
     let fragmentation = Fragmentation::of(&full.walk, &regions);

@@ -2,8 +2,9 @@
 
 use super::heap::{self, HeapLines};
 use super::spans::Span;
+use crate::summary::build as quick;
 use crate::{Figure, Flow, FullReadings, JemallocReading, MotionReading, Readings, RegionReading, StatusReading};
-use crate::{HeapReading, RegionPagesReading, Resident, WalkReading};
+use crate::{HeapReading, RegionPagesReading, Resident, RollupReading, WalkReading};
 
 /// Names a check.
 #[derive(Copy, Clone, Debug, Eq, PartialEq, Hash, PartialOrd, Ord)]
@@ -17,6 +18,14 @@ pub enum CheckId {
     KernelFile,
     /// RssShmem = shared pages found, within the skew.
     KernelShmem,
+    /// RssAnon = anonymous pages by the page tables, where these were asked.
+    TablesAnonCounted,
+    /// RssFile + RssShmem = other pages by the page tables, where these were asked.
+    TablesMappedCounted,
+    /// Anonymous pages found = those by the page tables, where these were asked.
+    TablesAnonFound,
+    /// Other pages found = those by the page tables, where these were asked.
+    TablesMappedFound,
     /// Bytes of extents by state and arena, as walked = jemalloc's statistics.
     ExtentStates,
     /// Slabs and allocated slots of each class, as walked = jemalloc's statistics.
@@ -40,11 +49,15 @@ pub enum CheckId {
 
 impl CheckId {
     /// Every check.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::PagesSum,
         Self::KernelAnon,
         Self::KernelFile,
         Self::KernelShmem,
+        Self::TablesAnonCounted,
+        Self::TablesMappedCounted,
+        Self::TablesAnonFound,
+        Self::TablesMappedFound,
         Self::ExtentStates,
         Self::SlabClasses,
         Self::BaseBlocks,
@@ -63,6 +76,10 @@ impl CheckId {
             Self::KernelAnon => "kernel_anon",
             Self::KernelFile => "kernel_file",
             Self::KernelShmem => "kernel_shmem",
+            Self::TablesAnonCounted => "tables_anon_counted",
+            Self::TablesMappedCounted => "tables_mapped_counted",
+            Self::TablesAnonFound => "tables_anon_found",
+            Self::TablesMappedFound => "tables_mapped_found",
             Self::ExtentStates => "extent_states",
             Self::SlabClasses => "slab_classes",
             Self::BaseBlocks => "base_blocks",
@@ -82,6 +99,10 @@ impl CheckId {
             Self::KernelAnon => "The kernel's RssAnon and the anonymous pages found, within the skew.",
             Self::KernelFile => "The kernel's RssFile and the file pages found, within the skew.",
             Self::KernelShmem => "The kernel's RssShmem and the shared pages found, within the skew.",
+            Self::TablesAnonCounted => "RssAnon and smaps_rollup, which is read where counters and pages are apart.",
+            Self::TablesMappedCounted => "RssFile with RssShmem and smaps_rollup, likewise.",
+            Self::TablesAnonFound => "The anonymous pages found and smaps_rollup, likewise.",
+            Self::TablesMappedFound => "The pages of files and shared memory found and smaps_rollup, likewise.",
             Self::ExtentStates => {
                 "Bytes of active, dirty, muzzy and retained extents in each arena, as walked and as counted by jemalloc."
             }
@@ -110,8 +131,8 @@ impl CheckId {
 pub struct Check {
     /// Which.
     pub id: CheckId,
-    /// By how much the two differ, signed: what the pages say less what the other source says. Zero, or an interval
-    /// around zero, is agreement.
+    /// By how much the two differ, signed: what the pages say less what the other source says; of counters judged by the
+    /// page tables, what they say less what those do. Zero, or an interval around zero, is agreement.
     pub difference: Figure,
     /// By how much they may differ; `None` if other threads allocated meanwhile, and then nothing is judged.
     pub allowed_bytes: Option<i64>,
@@ -177,6 +198,9 @@ pub(super) fn all(
             });
         }
     }
+    if let Some(Ok(rollup)) = full.rollup {
+        checks.tables(rollup, status, walk, skew.as_exact());
+    }
     if let (Ok(heap), Some(lines)) = (&walk.heap, heap_lines) {
         checks.heap(heap, lines);
         if let Ok(jemalloc) = &readings.jemalloc {
@@ -222,6 +246,21 @@ impl Checks {
         let difference = Span { low: bytes, high: bytes }.figure();
         let judged = self.quiet && (bytes == 0 || !self.orphans);
         self.all.push(Check { id, difference, allowed_bytes: judged.then_some(0) });
+    }
+
+    /// The judge between the kernel's counters and the pages found: nothing moved while it was read.
+    fn tables(&mut self, rollup: RollupReading, status: &StatusReading, walk: &WalkReading, allowed: Option<i64>) {
+        let anon = Figure::exact(rollup.anon_bytes);
+        let mapped = Figure::exact(rollup.rss_bytes) - anon.clone();
+        let counted_mapped = quick::exact(&status.rss_file_bytes) + quick::exact(&status.rss_shmem_bytes);
+        let found_mapped = walk.file.figure() + walk.shmem.figure();
+        let differences = [
+            (CheckId::TablesAnonCounted, quick::exact(&status.rss_anon_bytes) - anon.clone()),
+            (CheckId::TablesMappedCounted, counted_mapped - mapped.clone()),
+            (CheckId::TablesAnonFound, walk.anon.figure() - anon),
+            (CheckId::TablesMappedFound, found_mapped - mapped),
+        ];
+        self.all.extend(differences.map(|(id, difference)| Check { id, difference, allowed_bytes: allowed }));
     }
 
     fn heap(&mut self, heap: &HeapReading, lines: &HeapLines) {
