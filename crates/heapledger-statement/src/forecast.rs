@@ -12,6 +12,7 @@ use crate::{Figure, LineId, SettingId, SettingValue, Statement, Why};
 use curve::Band;
 use pool::{Driver, Pool};
 
+pub(crate) use part::BOTH as END_BOTH_DECAYS;
 pub use part::{ForecastPart, When};
 
 /// What threads are assumed to do after the statement. Who allocates moves jemalloc's clock; a forecast is only as true

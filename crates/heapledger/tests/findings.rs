@@ -132,6 +132,36 @@ fn subject_decay_never() {
 }
 
 #[test]
+fn two_decay_times_of_never_are_both_ended() {
+    alone("subject_both_decays_never");
+}
+
+/// What is dirty would become muzzy, and stay so.
+#[test]
+#[ignore = "a process of its own: see `alone`"]
+fn subject_both_decays_never() {
+    heapledger::configure().dirty_decay_ms(-1).expect("it is a decay time").muzzy_decay_ms(-1).expect("so is this");
+    heapledger::configure().background_threads(true).expect("they can be started");
+    take();
+    make_dirty(64 * MIB);
+    let before = take();
+    let finding = found(&before, FindingId::DecayNever);
+    let both = "heapledger::configure().dirty_decay_ms(10_000)?.muzzy_decay_ms(0)?.background_threads(true)";
+    assert_eq!(finding.remedy, both);
+    // The control: ending one of them is not enough.
+    decay_ms(DECAY.as_millis() as i64);
+    std::thread::sleep(GONE);
+    assert_not_gained(&finding, &before, &take());
+
+    let remedy = || heapledger::configure().dirty_decay_ms(10_000)?.muzzy_decay_ms(0)?.background_threads(true);
+    remedy().expect("all can be set");
+    // The same with a decay time for which a test can wait; it begins anew.
+    decay_ms(DECAY.as_millis() as i64);
+    std::thread::sleep(GONE);
+    assert_gained(&finding, &before, &take());
+}
+
+#[test]
 fn dirty_pages_of_the_oversize_arena_are_purged() {
     alone("subject_oversize");
 }
@@ -250,14 +280,33 @@ fn thread_caches_are_flushed_by_their_threads() {
 #[ignore = "a process of its own: see `alone_with`"]
 fn subject_thread_caches() {
     take();
-    let blocks: Vec<Vec<u8>> = A.scope(|| (0..1_000).map(|_| vec![1_u8; 32 << 10]).collect());
-    drop(blocks);
-    let before = take();
-    let finding = found(&before, FindingId::ThreadCaches);
-    assert_not_gained(&finding, &before, &take());
-    assert_eq!(finding.remedy, "heapledger::purge()");
-    let purge = heapledger::purge().expect("jemalloc purges");
-    assert_gained(&finding, &before, &purge.after);
+    let (cached, purged) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    let idle = || {
+        let blocks: Vec<Vec<u8>> = A.scope(|| (0..1_000).map(|_| vec![1_u8; 32 << 10]).collect());
+        drop(blocks);
+        cached.wait();
+        purged.wait();
+        heapledger::purge().expect("jemalloc purges");
+        cached.wait();
+        purged.wait();
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(idle);
+        cached.wait();
+        let before = take();
+        let finding = found(&before, FindingId::ThreadCaches);
+        assert_eq!(finding.remedy, "heapledger::purge() on each thread that is about to idle");
+        // The control: on another thread than the one that idles it gains nothing, and is told again.
+        let elsewhere = heapledger::purge().expect("jemalloc purges").after;
+        assert_not_gained(&finding, &before, &elsewhere);
+        assert!(find(&elsewhere, FindingId::ThreadCaches).is_some());
+        purged.wait();
+        cached.wait();
+        let after = take();
+        assert_gained(&finding, &before, &after);
+        assert_eq!(find(&after, FindingId::ThreadCaches), None, "the remedy was applied");
+        purged.wait();
+    });
 }
 
 #[test]

@@ -73,6 +73,15 @@ fn an_isolated_region_pins_nothing_of_others() {
         assert_eq!(find(&statement).is_some(), told, "{statement}");
         drop(few);
     }
+
+    // Blocks that it adopted lie where they lay, beside others; that can be seen.
+    let mut adopted = thin_out(&B);
+    let beside: Blocks = B.scope(|| (0..1_000).map(|_| Box::new([2_u8; 64])).collect());
+    let half = adopted.split_off(adopted.len() / 2);
+    ISOLATED.adopt(&mut adopted);
+    assert!(is_beside_others(&purged()));
+    drop((adopted, half, beside));
+    assert!(!is_beside_others(&purged()), "they are gone");
 }
 
 /// Blocks of one region alone, of which every 64th stays.

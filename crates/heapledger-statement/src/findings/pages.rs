@@ -1,6 +1,7 @@
 //! Findings about pages: free ones that stay, and those that are not jemalloc's.
 
 use super::{Finding, FindingId, MEASURED_WITHIN};
+use crate::forecast::END_BOTH_DECAYS;
 use crate::{Figure, LineId, SettingId, SettingValue, Statement, When};
 
 /// What `malloc_trim` leaves of a free piece at most: parts of two pages, and its own header.
@@ -29,7 +30,9 @@ fn never_back(statement: &Statement, found: &mut Vec<Finding>) {
             continue;
         }
         let proof = parts.iter().map(|part| (part.line, statement.figure(part.line))).collect();
-        let remedy = first.remedy.unwrap_or(id.row().remedy);
+        // Of several causes the remedy must end all, or the gain would not be the sum.
+        let one = parts.iter().all(|part| part.remedy == first.remedy);
+        let remedy = first.remedy.filter(|_| one).unwrap_or(END_BOTH_DECAYS);
         let says = format!("{} MiB of freed pages stay for ever: {}", bytes.mib(), first.because);
         let finding = Finding::new(id, says, proof, remedy);
         found.push(finding.gaining(low - MEASURED_WITHIN, high + MEASURED_WITHIN));

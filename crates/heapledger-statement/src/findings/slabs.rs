@@ -7,6 +7,9 @@ use crate::{Figure, LineId, Pin, RegionFigures, SettingId, SettingValue, Stateme
 /// Slots in use in the slabs that a region's blocks pin alone, as a share of all: below it they are few.
 const FEW: f64 = 0.5;
 
+/// A thread can flush its own cache only.
+const EACH_THREAD: &str = "heapledger::purge() on each thread that is about to idle";
+
 /// What jemalloc allocates for each thread that caches blocks; it stands on the line of thread caches.
 const INTERNAL_PER_THREAD_BYTES: i64 = 28_672;
 
@@ -57,7 +60,7 @@ fn caches(statement: &Statement, found: &mut Vec<Finding>) {
     };
     let says = format!("threads cache {} MiB of freed blocks", cached.mib());
     let id = FindingId::ThreadCaches;
-    let mut finding = Finding::new(id, says, vec![(LineId::ThreadCaches, cached)], "heapledger::purge()");
+    let mut finding = Finding::new(id, says, vec![(LineId::ThreadCaches, cached)], EACH_THREAD);
     finding.gain_on = LineId::ThreadCaches;
     let internal = INTERNAL_PER_THREAD_BYTES * threads;
     found.push(finding.gaining(low - internal - MEASURED_WITHIN, high + MEASURED_WITHIN / 2));

@@ -44,6 +44,8 @@ pub enum When {
 const ENABLE: &str = "heapledger::configure().background_threads(true)";
 const DECAY: &str = "heapledger::configure().dirty_decay_ms(10_000)?.background_threads(true)";
 const MUZZY: &str = "heapledger::configure().muzzy_decay_ms(0)?.background_threads(true)";
+pub(crate) const BOTH: &str =
+    "heapledger::configure().dirty_decay_ms(10_000)?.muzzy_decay_ms(0)?.background_threads(true)";
 
 pub(super) fn parts(state: &State, traffic: Traffic) -> Vec<ForecastPart> {
     let mut parts = Vec::new();
@@ -61,7 +63,9 @@ fn part(driver: Driver, pool: &Pool, line: LineId, bytes: Band, traffic: Traffic
     let dirty = line == LineId::Dirty;
     let stays = if dirty { pool.dirty_stays(driver) } else { pool.muzzy_stays(driver) };
     let (decided_by, because, remedy) = if dirty && pool.dirty_decay_ms < 0 {
-        (SettingId::DirtyDecayMs, "dirty_decay_ms is -1".into(), Some(DECAY))
+        // What decays would become muzzy, and stay so.
+        let remedy = if pool.muzzy_decay_ms < 0 { BOTH } else { DECAY };
+        (SettingId::DirtyDecayMs, "dirty_decay_ms is -1".into(), Some(remedy))
     } else if pool.muzzy_decay_ms < 0 {
         (SettingId::MuzzyDecayMs, "muzzy_decay_ms is -1".into(), Some(MUZZY))
     } else if driver == Driver::Nobody {
