@@ -24,12 +24,17 @@ static WARMED: AtomicU32 = AtomicU32::new(0);
 /// the lines concerned are bounds and a doubt has the reason. `HEAPLEDGER_WALK=off` in the environment turns the
 /// reading of jemalloc's records off.
 ///
+/// Live blocks of a region and thread caches are intervals where small blocks were allocated and never written, each as
+/// wide at most as what threads cache of the classes concerned; they are exact where a class's slabs are resident as a
+/// whole.
+///
 /// # Cost
-/// About 0.5 ms and 1.5 ms for each resident GiB of large blocks, 6 ms of small ones, 10 ms where several regions meet
-/// on every page; the statement states its own, and `examples/statement_cost.rs` shows it by shape. The first one in a
-/// process costs twice that, for it reads everything twice: once so that what it touches itself is resident. Its
-/// buffers, about 2 MiB, are kept for the next and have a line. The kernel's lock of the address space is held for at
-/// most 64 MiB at a time, so that other threads can map and fault meanwhile.
+/// On Linux 6.18 and two virtual CPUs about 0.5 ms and 1.7 ms for each resident GiB of large blocks, 5 ms of small
+/// ones, 8 ms where several regions meet on every page, and 3 ms for each GiB of addresses that were read and never
+/// written; `docs/decisions/0009-what-a-statement-costs.md` has it by shape and size, and the statement states its own.
+/// The first one in a process costs twice that, for it reads everything twice: once so that what it touches itself is
+/// resident. Its buffers, about 2 MiB, are kept for the next and have a line. The kernel's lock of the address space is
+/// held for at most 64 MiB at a time, so that other threads can map and fault meanwhile.
 ///
 /// What it allocates is charged to `~ledger`; between its first and its last reading it allocates nothing. One
 /// statement is taken at a time: another thread waits for its turn. It may be called from inside a region, from a
