@@ -17,7 +17,7 @@ static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
 static WRITTEN: Region = Region::new("written");
 static HALF: Region = Region::new("half written");
 
-/// Small sizes, four to a doubling from 64 bytes to 14 KiB.
+/// Small sizes, four to a doubling from 80 bytes to 14 KiB.
 fn sizes() -> impl Iterator<Item = usize> {
     (4..12).flat_map(|doubling| (5..=8).map(move |step| step << doubling)).filter(|bytes| *bytes <= 14 << 10)
 }
