@@ -190,7 +190,7 @@ impl Stages {
             ))?;
         }
         for finding in &findings {
-            let applied = cure::apply(finding.id).map_err(|source| DemoError::Cure { source })?;
+            let applied = cure::apply(finding).map_err(|source| DemoError::Cure { source })?;
             let (tone, word) = if applied { (Tone::Good, "applied") } else { (Tone::Notable, "left") };
             let words = format!("{}: {}", finding.id.row().key, finding.remedy);
             self.say(&self.look.entry(tone, word, CURE_COLUMNS, &words))?;
