@@ -25,8 +25,9 @@ pub enum Traffic {
     Idle,
     /// Threads allocate and free only what their caches hold, which jemalloc does not see.
     Cached,
-    /// In each arena with freed pages threads allocate and free beyond their caches, or `arena.decay` is called: a
-    /// thousand events in each fiftieth of the decay time. What they free themselves is not in the forecast.
+    /// In each arena with freed pages threads allocate and free beyond their caches, or `arena.decay` is called, so that
+    /// jemalloc looks at the arena's clocks in each hundredth of the shorter of its decay times: it does after a thousand
+    /// events on average, and after 4,164 of one thread at the latest. What they free themselves is not in the forecast.
     Busy,
 }
 
@@ -43,8 +44,16 @@ pub enum Traffic {
 ///
 /// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay
 /// time wide. Extents that lie side by side grow together before they go, and go as a whole, so that the band is wider
-/// by the most that lies so. Not modelled: memory pressure (the kernel takes muzzy pages); the end of a thread, at
-/// which the clocks of its arena are looked at, and of an arena's last thread, at which all of it is returned.
+/// by the most that lies so.
+///
+/// Dirty pages become muzzy where the arena has a time for them, and of muzzy pages jemalloc counts too few while
+/// others come. Some go as they come, the more so the more often its clocks are looked at, and none stays longer than
+/// both times. Where more than 3 % of the dirty pages lies side by side that is all that is said: the band is
+/// as wide as that, and holds in whatever order things happen. Where less does, it is narrower, from runs of jemalloc's
+/// own bookkeeping between looks at every turn and looks as far apart as [`Traffic::Busy`] says.
+///
+/// Not modelled: memory pressure (the kernel takes muzzy pages); the end of a thread, at which the clocks of its arena
+/// are looked at, and of an arena's last thread, at which all of it is returned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     /// What was assumed of the threads.

@@ -6,7 +6,7 @@ use crate::modes::{MODES, Mode};
 
 pub const USAGE: &str = "\
 heapledger-forecast run [--runs N] [--modes A,B] [--short] [--together] [--record FILE] [--verbose]
-  --runs N       runs of each mode, all at once (20)
+  --runs N       runs of each mode, all at once, or a few if they are busy (20)
   --modes A,B    these modes only; a mode's name is its first column
   --together     runs the modes at the same time too
   --short        only the modes whose decay times are a second or less

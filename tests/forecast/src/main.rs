@@ -1,9 +1,9 @@
 //! Freed memory that goes back, or does not, in each way there is: is it where the forecast said?
 //!
-//! `run` starts one process for each run of each mode, all of a mode at once. The child frees 64 MiB, takes a
-//! statement, prints the band of its forecast for many times ahead, and goes on as its mode says. The parent reads the
-//! child's RSS at those times: what the child's free pages have lost is what RSS fell by. So the subject of the
-//! measurement neither allocates nor reads while it is measured.
+//! `run` starts one process for each run of each mode, all of a mode at once unless they are busy. The child frees
+//! 64 MiB, takes a statement, prints the band of its forecast for many times ahead, and goes on as its mode says. The
+//! parent reads the child's RSS at those times: what the child's free pages have lost is what RSS fell by. So the
+//! subject of the measurement neither allocates nor reads while it is measured.
 #![forbid(unsafe_code)]
 
 mod args;

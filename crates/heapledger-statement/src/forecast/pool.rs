@@ -1,7 +1,24 @@
 //! Free pages that share a clock, and how much of them can be left after a time.
+//!
+//! What jemalloc's source says, and the bounds follow from:
+//!
+//! * A clock counts in steps of a two-hundredth of its decay time. A step ends when somebody looks, one to two steps
+//!   after the last one began. Then as many pages may stay as came in each of the last 200 steps, each weighed with the
+//!   curve at its age, and extents go, the oldest first, **while there are more**. So what stays is never more than
+//!   that, and less by no more than the last extent that went: the largest that can lie side by side.
+//! * Of the pages that came, never more are counted than came. So no pages stay longer than the curve says, counted
+//!   from when they came at the latest and with each look as late as it can be: the upper ends. Pages that had been free
+//!   for a while at the statement go no later than new ones, since the curve falls ever faster for what is left. (Some
+//!   went before it, as a whole: of so much more some may stay. It is taken to be no more than lies side by side now.)
+//! * Dirty pages that go become muzzy in the same look, just before the clock of the muzzy ones is looked at. It counts
+//!   as new by how much there are more than before it last purged, so that what goes while others come is not counted:
+//!   muzzy pages may go as early as they come. And they grow together at once. So the only lower end that holds in any
+//!   order is that of the dirty ones.
+//!
+//! Between these two ends of pages that become muzzy there is much; where they go in small pieces [`Stages`] says more.
 
 use super::Traffic;
-use super::curve::{Band, Slack, left, left_in_two};
+use super::curve::{Band, STEPS, Slack, left, left_in_two};
 use super::stages::Stages;
 use crate::statement::Clock;
 
@@ -31,8 +48,9 @@ impl Driver {
 
     /// How late the clock can be looked at.
     ///
-    /// Ticks: jemalloc's epoch ends within two of its 200 steps, and the assumed traffic looks fifty times in a decay
-    /// time; what lies between is how far extents are purged behind the curve (measured: 3.7 % of the decay time).
+    /// Ticks: a step ends within two of them, and the assumed traffic looks a hundred times in a decay time; that counts
+    /// twice, for the look that counts the pages and for the last one that purged. What is left of it is for threads that
+    /// a busy machine keeps waiting.
     /// A background thread that was asleep wakes within one decay time, looks at the clock for the first time then,
     /// within two steps, and never sleeps less than 0.1 s.
     pub fn late_ms(self, decay_ms: i64) -> f64 {
@@ -126,7 +144,8 @@ impl Pool {
         let old = self.share_left(driver, t_ms, f64::INFINITY);
         let whole = self.fresh_bytes + self.old_bytes;
         let mut low = self.fresh_bytes * fresh.low + self.old_bytes * old.low;
-        let mut high = self.fresh_bytes * fresh.high + self.old_bytes * old.high;
+        // What went before the statement may have gone as a whole too.
+        let mut high = (self.fresh_bytes + self.largest_bytes) * fresh.high + self.old_bytes * old.high;
         if low < whole {
             // What lies side by side goes as a whole.
             low -= self.largest_bytes;
@@ -140,19 +159,25 @@ impl Pool {
     /// The share that is left of dirty pages that were freed up to `age_ms` before.
     fn share_left(&self, driver: Driver, t_ms: f64, age_ms: f64) -> Band {
         let late_ms = driver.late_ms(self.dirty_decay_ms);
+        // The step in which they came may have begun before they did.
+        let age_ms = age_ms + self.dirty_decay_ms.max(0) as f64 / STEPS as f64;
+        let dirty = Slack { age_ms, late_ms };
         let muzzy = Slack { age_ms: 0.0, late_ms: self.muzzy_late_ms(driver) };
-        let one_by_one =
-            left_in_two((self.dirty_decay_ms, Slack { age_ms, late_ms }), (self.muzzy_decay_ms, muzzy), t_ms);
-        let low = match &self.stages {
-            Some(stages) => stages.low(t_ms + age_ms),
-            // The second stage may be short, or of pages that come while others go.
-            None => left(self.dirty_decay_ms, t_ms, Slack { age_ms, late_ms }).low,
-        };
-        let high = match (&self.stages, driver) {
-            (Some(stages), Driver::Ticks) => stages.high(t_ms - late_ms / 2.0),
-            _ => one_by_one.high,
-        };
-        Band { low, high }
+        let high = left_in_two((self.dirty_decay_ms, dirty), (self.muzzy_decay_ms, muzzy), t_ms).high;
+        // Muzzy pages may go as they come.
+        let low = left(self.dirty_decay_ms, t_ms, dirty).low;
+        match (&self.stages, driver) {
+            (Some(stages), Driver::Ticks) => {
+                Band { low: stages.low(t_ms + age_ms), high: stages.high(t_ms - self.counted_ms()).min(high) }
+            }
+            (Some(stages), _) => Band { low: stages.low(t_ms + age_ms), high },
+            (None, _) => Band { low, high },
+        }
+    }
+
+    /// How much later than when they came jemalloc counts dirty pages, under traffic: two looks and two steps.
+    fn counted_ms(&self) -> f64 {
+        self.dirty_decay_ms.max(0) as f64 / STEPS as f64 * 4.0
     }
 
     /// Resident bytes that are left of its muzzy pages.
@@ -166,7 +191,7 @@ impl Pool {
             Slack { age_ms: f64::INFINITY, late_ms: driver.late_ms(self.muzzy_decay_ms) },
         );
         let low = self.muzzy_bytes * share.low;
-        let mut high = self.muzzy_bytes * share.high;
+        let mut high = (self.muzzy_bytes + self.largest_bytes) * share.high;
         if driver == Driver::Background && t_ms < self.tail_ms(driver) {
             high += self.leftover_bytes;
         }

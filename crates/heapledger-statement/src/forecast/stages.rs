@@ -1,14 +1,18 @@
 //! Pages that are dirty, then muzzy: jemalloc's own bookkeeping, followed step by step.
 //!
 //! Dirty pages that were freed together follow the curve. They become muzzy bit by bit, and of muzzy pages that come
-//! while others go jemalloc counts too few as new: it compares with what there was before it purged. And what lies side
-//! by side goes as a whole, at every step some. So they go earlier than the curve would have it, by a third of their
-//! time, and only its own steps tell by how much.
+//! while others go jemalloc counts too few as new: it compares with what there was before it purged. So they go earlier
+//! than the curve would have it, by a third of their time, and only its own steps tell by how much. The more often the
+//! clocks are looked at, the more steps have pages that come and pages that go, and the earlier they go: looked at ten
+//! times less often, half as much again may be left.
+//!
+//! Where large pieces go as a whole this depends on the order of few events. Then nothing is followed, and the bounds
+//! are those that hold in any order, see [`super::pool`].
 
 use super::curve::{STEPS, smooth};
 
-/// What is left of pages that are dirty at first, by the time since then: the least and the most of some runs of the
-/// two clocks, whose steps jemalloc ends at random, over pages that go in small pieces and in large ones.
+/// What is left of pages that are dirty at first, by the time since then: the least of some runs of the two clocks that
+/// are looked at often, and the most of some that are looked at seldom. jemalloc ends their steps at random.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stages {
     sample_ms: f64,
@@ -19,21 +23,29 @@ pub(super) struct Stages {
 /// Decay times that differ by more are not followed.
 const RATIO_AT_MOST: f64 = 20.0;
 
-/// Looks at the clock in the shorter step.
+/// Nor are pages of which more than this share goes at once.
+const PIECE_AT_MOST: f64 = 0.03;
+
+/// Often: so many looks at the clocks in the shorter step.
 const LOOKS: f64 = 5.0;
 
-/// Runs of the two clocks, each with other steps.
-const RUNS: u64 = 4;
+/// Seldom: one look in so many of the shorter steps, on average; a hundredth of the shorter decay time.
+const STEPS_PER_LOOK: f64 = 2.0;
 
-/// How large the pieces are that go at once, as shares of the largest: most are smaller, and each goes once.
-const PIECES: [f64; 2] = [0.1, 0.8];
+/// Runs of the two clocks, each with other steps, for the least and for each size of what goes at once, and for the most.
+const RUNS: u64 = 3;
+const RUNS_SELDOM: u64 = 8;
+
+/// How large the pieces are that go at once, as shares of the largest; seldom looked at, the largest are the last.
+const PIECES: [f64; 2] = [0.2, 1.0];
 
 impl Stages {
-    /// `None` if there are no two stages, or following them would take too long.
+    /// `None` if there are no two stages, following them would take too long, or what is found depends on the order of
+    /// few events.
     ///
     /// `piece` is the share that goes at once at most.
     pub fn new(dirty_ms: i64, muzzy_ms: i64, piece: f64) -> Option<Self> {
-        if dirty_ms <= 0 || muzzy_ms <= 0 {
+        if dirty_ms <= 0 || muzzy_ms <= 0 || piece > PIECE_AT_MOST {
             return None;
         }
         let (dirty, muzzy) = (dirty_ms as f64, muzzy_ms as f64);
@@ -44,8 +56,10 @@ impl Stages {
         let sample_ms = short / STEPS as f64 / LOOKS;
         let samples = ((dirty + muzzy) * 1.1 / sample_ms).ceil() as usize;
         let (mut least, mut most) = (vec![1.0_f64; samples], vec![0.0_f64; samples]);
-        for (run, share) in (0..RUNS).flat_map(|run| PIECES.map(|share| (run, share))) {
-            let left = follow((dirty, muzzy), piece * share, run, sample_ms, samples);
+        let often = (0..RUNS).flat_map(|run| PIECES.map(|share| (run, share, 0.0)));
+        let seldom = (RUNS..RUNS + RUNS_SELDOM).map(|run| (run, 1.0, short / STEPS as f64 * STEPS_PER_LOOK));
+        for (run, share, pause_ms) in often.chain(seldom) {
+            let left = follow((dirty, muzzy), piece * share, (run, pause_ms), sample_ms, samples);
             for (sample, left) in left.into_iter().enumerate() {
                 least[sample] = least[sample].min(left);
                 most[sample] = most[sample].max(left);
@@ -72,19 +86,31 @@ impl Stages {
     }
 }
 
-fn follow((dirty_ms, muzzy_ms): (f64, f64), piece: f64, run: u64, sample_ms: f64, samples: usize) -> Vec<f64> {
+/// One run: what is left at each sample. The clocks are looked at with pauses of `pause_ms` on average, as far apart as
+/// events are that come at random, and at every sample if it is 0.
+fn follow(
+    (dirty_ms, muzzy_ms): (f64, f64),
+    piece: f64,
+    (run, pause_ms): (u64, f64),
+    sample_ms: f64,
+    samples: usize,
+) -> Vec<f64> {
     let (mut dirty, mut muzzy) = (1.0, 0.0);
-    let (mut of_dirty, mut of_muzzy) = (Clock::new(dirty_ms, 2 * run, 1.0), Clock::new(muzzy_ms, 2 * run + 1, 0.0));
+    let (mut of_dirty, mut of_muzzy) = (Clock::new(dirty_ms, 3 * run, 1.0), Clock::new(muzzy_ms, 3 * run + 1, 0.0));
+    let (mut looks, mut next_look_ms) = (Random(3 * run + 2), 0.0);
     let mut left = Vec::with_capacity(samples);
     for sample in 0..samples {
         let now = sample as f64 * sample_ms;
-        if let Some(limit) = of_dirty.look(now, dirty).filter(|limit| *limit < dirty) {
-            let rest = beyond(dirty, limit, piece);
-            muzzy += dirty - rest;
-            dirty = rest;
-        }
-        if let Some(limit) = of_muzzy.look(now, muzzy).filter(|limit| *limit < muzzy) {
-            muzzy = beyond(muzzy, limit, piece);
+        if now >= next_look_ms {
+            next_look_ms = now - pause_ms * (1.0 - looks.share()).ln();
+            if let Some(limit) = of_dirty.look(now, dirty).filter(|limit| *limit < dirty) {
+                let rest = beyond(dirty, limit, piece);
+                muzzy += dirty - rest;
+                dirty = rest;
+            }
+            if let Some(limit) = of_muzzy.look(now, muzzy).filter(|limit| *limit < muzzy) {
+                muzzy = beyond(muzzy, limit, piece);
+            }
         }
         left.push(dirty + muzzy);
     }
@@ -96,13 +122,25 @@ fn beyond(pages: f64, limit: f64, piece: f64) -> f64 {
     if piece == 0.0 { limit } else { (pages - ((pages - limit) / piece).ceil() * piece).max(0.0) }
 }
 
+/// Numbers that are the same for the same run.
+struct Random(u64);
+
+impl Random {
+    /// At least 0, less than 1.
+    fn share(&mut self) -> f64 {
+        // Knuth's constants; the upper bits are random enough for this.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f64 / f64::from(1 << 24)
+    }
+}
+
 /// `decay_t` of jemalloc's: how many pages came in each of the last steps.
 struct Clock {
     interval_ms: f64,
     epoch_ms: f64,
     /// When the step under way ends.
     deadline_ms: f64,
-    random: u64,
+    random: Random,
     /// The newest last.
     backlog: Vec<f64>,
     weights: Vec<f64>,
@@ -115,18 +153,22 @@ impl Clock {
         let mut backlog = vec![0.0; STEPS];
         backlog[STEPS - 1] = pages;
         let interval_ms = decay_ms / STEPS as f64;
-        let mut clock =
-            Self { interval_ms, epoch_ms: 0.0, deadline_ms: 0.0, random: run, backlog, weights, unpurged: pages };
+        let mut clock = Self {
+            interval_ms,
+            epoch_ms: 0.0,
+            deadline_ms: 0.0,
+            random: Random(run),
+            backlog,
+            weights,
+            unpurged: pages,
+        };
         clock.draw();
         clock
     }
 
-    /// The step under way ends at random between one and two of its lengths. The same run draws the same.
+    /// The step under way ends at random between one and two of its lengths.
     fn draw(&mut self) {
-        // Knuth's constants; the upper bits are random enough for this.
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let share = (self.random >> 40) as f64 / f64::from(1 << 24);
-        self.deadline_ms = self.epoch_ms + self.interval_ms * (1.0 + share);
+        self.deadline_ms = self.epoch_ms + self.interval_ms * (1.0 + self.random.share());
     }
 
     /// How many pages may stay; `None` if the step has not ended.
@@ -169,7 +211,7 @@ mod tests {
         let stages = Stages::new(500, 1_000, 0.0).expect("they can be followed");
         assert!((stages.low(0.0), stages.high(0.0)) == (1.0, 1.0));
         // By the curve alone nine tenths would be left when the last dirty page became muzzy.
-        assert!(stages.high(500.0) < 0.7 && stages.low(500.0) > 0.4, "{} {}", stages.low(500.0), stages.high(500.0));
+        assert!(stages.high(500.0) < 0.8 && stages.low(500.0) > 0.4, "{} {}", stages.low(500.0), stages.high(500.0));
         assert!(stages.high(1_600.0) < 1e-6);
         let all = (0..160).map(|sample| f64::from(sample) * 10.0);
         assert!(all.clone().all(|t_ms| stages.low(t_ms) <= stages.high(t_ms)));

@@ -33,7 +33,7 @@ const PURGE_UNDER_WAY: Duration = Duration::from_millis(200);
 /// How much longer than they need background threads are waited for, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long the traffic rests: less than a fiftieth of the shortest decay time, which is what a forecast assumes.
+/// How long the traffic rests: less than a hundredth of the shortest decay time, which is what a forecast assumes.
 const BETWEEN: Duration = Duration::from_millis(5);
 
 /// What the main thread makes dirty beside it.
@@ -66,6 +66,7 @@ pub const E: Scenario = Scenario {
         "Decay time 0: they go at once. -1: never.",
         "Without background threads somebody must allocate beyond the thread's cache, else they never go.",
         "With traffic they follow jemalloc's curve; with background threads they go within a window.",
+        "Pages that become muzzy go no later than both times say, and perhaps as they come.",
         "Each time the forecast that was made at the beginning is compared with what is found.",
     ],
     runs: runs! {
