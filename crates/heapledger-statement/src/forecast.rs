@@ -23,11 +23,14 @@ pub enum Traffic {
     /// Nobody allocates or frees, and no thread ends.
     #[default]
     Idle,
-    /// Threads allocate and free only what their caches hold, which jemalloc does not see.
+    /// Threads allocate and free only what their caches hold, which jemalloc does not see. What a cache gives back by
+    /// and by, some blocks for each 64 KiB that are allocated, it does see: of a thread that allocates some hundred
+    /// thousand small blocks within a decay time expect [`Traffic::Busy`] in place of never.
     Cached,
-    /// In each arena with freed pages threads allocate and free beyond their caches, or `arena.decay` is called, so that
-    /// jemalloc looks at the arena's clocks in each hundredth of the shorter of its decay times: it does after a thousand
-    /// events on average, and after 4,164 of one thread at the latest. What they free themselves is not in the forecast.
+    /// In each arena with freed pages threads allocate and free beyond their caches, or `arena.decay` is called, so
+    /// that jemalloc looks at the arena's clocks in each hundredth of the shorter of its decay times: it does after a
+    /// thousand events on average, and after 4,164 of one thread at the latest. What they free themselves is not in
+    /// the forecast.
     Busy,
 }
 

@@ -60,6 +60,12 @@ They stand in the statement's JSON too, under `findings`, with `gain` as a figur
 
 `statement.forecast()` says when dirty and muzzy pages go back, and `statement.fragmentation()` whose blocks keep free
 slots. Findings stand on both.
+
+A forecast is as true as what it assumes of threads: that they do nothing, that they use their caches only, or that they
+allocate so much beyond them that jemalloc looks at an arena's clocks in each hundredth of its shorter decay time. What
+goes at once, because it lies side by side, widens the band. Dirty pages that become muzzy may go as they come and stay
+no longer than both times say; where more than 3 % lies side by side that is all that is said. Where less does, the band
+is what runs of jemalloc's own bookkeeping leave: 95 of 100 looks are to lie in it, not all.
 ";
 
 /// The guide to findings and verdicts, in Markdown: `docs/reading-the-findings.md` is this text, which a test asserts.

@@ -7,9 +7,10 @@
 //!   curve at its age, and extents go, the oldest first, **while there are more**. So what stays is never more than
 //!   that, and less by no more than the last extent that went: the largest that can lie side by side.
 //! * Of the pages that came, never more are counted than came. So no pages stay longer than the curve says, counted
-//!   from when they came at the latest and with each look as late as it can be: the upper ends. Pages that had been free
-//!   for a while at the statement go no later than new ones, since the curve falls ever faster for what is left. (Some
-//!   went before it, as a whole: of so much more some may stay. It is taken to be no more than lies side by side now.)
+//!   from when they came at the latest and with each look as late as it can be: the upper ends. Pages that had been
+//!   free for a while at the statement go no later than new ones, since the curve falls ever faster for what is left.
+//!   (Some went before it, as a whole: of so much more some may stay. It is taken to be no more than lies side by side
+//!   now.)
 //! * Dirty pages that go become muzzy in the same look, just before the clock of the muzzy ones is looked at. It counts
 //!   as new by how much there are more than before it last purged, so that what goes while others come is not counted:
 //!   muzzy pages may go as early as they come. And they grow together at once. So the only lower end that holds in any
@@ -48,9 +49,9 @@ impl Driver {
 
     /// How late the clock can be looked at.
     ///
-    /// Ticks: a step ends within two of them, and the assumed traffic looks a hundred times in a decay time; that counts
-    /// twice, for the look that counts the pages and for the last one that purged. What is left of it is for threads that
-    /// a busy machine keeps waiting.
+    /// Ticks: a step ends within two of them, and the assumed traffic looks a hundred times in a decay time; that
+    /// counts twice, for the look that counts the pages and for the last one that purged. What is left of it is for
+    /// threads that a busy machine keeps waiting.
     /// A background thread that was asleep wakes within one decay time, looks at the clock for the first time then,
     /// within two steps, and never sleeps less than 0.1 s.
     pub fn late_ms(self, decay_ms: i64) -> f64 {

@@ -32,7 +32,7 @@ const LOOKS: f64 = 5.0;
 /// Seldom: one look in so many of the shorter steps, on average; a hundredth of the shorter decay time.
 const STEPS_PER_LOOK: f64 = 2.0;
 
-/// Runs of the two clocks, each with other steps, for the least and for each size of what goes at once, and for the most.
+/// Runs of the two clocks, each with other steps: for the least with each size of what goes at once, and for the most.
 const RUNS: u64 = 3;
 const RUNS_SELDOM: u64 = 8;
 
