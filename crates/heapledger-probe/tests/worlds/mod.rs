@@ -243,7 +243,9 @@ impl Owners for Synthetic {
     type Page = (usize, PageOwner);
 
     fn page(&self, address: usize) -> (usize, PageOwner) {
-        (address / PAGE * PAGE, self.pages[(address - self.start) / PAGE].owner)
+        // Pages behind the end are asked for too, before it is known where that is.
+        let owner = self.pages.get((address - self.start) / PAGE).map_or(PageOwner::Nobody, |page| page.owner);
+        (address / PAGE * PAGE, owner)
     }
 
     fn start_owner(&self, page: (usize, PageOwner)) -> PageOwner {

@@ -164,10 +164,16 @@ impl Pool {
         let age_ms = age_ms + self.dirty_decay_ms.max(0) as f64 / STEPS as f64;
         let dirty = Slack { age_ms, late_ms };
         let muzzy = Slack { age_ms: 0.0, late_ms: self.muzzy_late_ms(driver) };
-        let high = left_in_two((self.dirty_decay_ms, dirty), (self.muzzy_decay_ms, muzzy), t_ms).high;
+        let high = match left_in_two((self.dirty_decay_ms, dirty), (self.muzzy_decay_ms, muzzy), t_ms).high {
+            // It is followed in pieces of time, and the last of them reaches beyond the end.
+            _ if t_ms >= self.dirty_until_ms(driver) => 0.0,
+            high => high,
+        };
         // Muzzy pages may go as they come.
         let low = left(self.dirty_decay_ms, t_ms, dirty).low;
         match (&self.stages, driver) {
+            // Where some are muzzy already, the clocks do not begin as the runs do, and what grew together is not seen.
+            (Some(_), Driver::Ticks) if self.muzzy_bytes > 0.0 => Band { low, high },
             (Some(stages), Driver::Ticks) => {
                 Band { low: stages.low(t_ms + age_ms), high: stages.high(t_ms - self.counted_ms()).min(high) }
             }
