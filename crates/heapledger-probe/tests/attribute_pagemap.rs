@@ -54,7 +54,10 @@ fn pieces(map: &[u8], world: &Synthetic) -> Vec<Piece> {
         if lazy.alike != 0 {
             assert!(lazy.shares.is_empty());
             let alike = std::mem::take(&mut lazy.alike);
-            lazily.fill(alike, &mut lazy.shares);
+            match lazily.record(alike) {
+                [] => lazily.fill(alike, &mut lazy.shares),
+                record => lazy.shares.extend(lazily.shares_of(record)),
+            }
         }
         assert_eq!(lazy, piece);
         pieces.push(piece.clone());

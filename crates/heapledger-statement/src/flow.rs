@@ -1,6 +1,7 @@
 //! Where the bytes of each region went between two marks, by the pages that they lay on.
 
 mod cells;
+mod memo;
 mod merge;
 mod rows;
 mod stretch;

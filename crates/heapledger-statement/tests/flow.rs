@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use heapledger_statement::{
-    Figure, Flow, FlowCounters, FlowReadings, Held, Holder, PageFlow, PageOwner, RegionName, Share, Stretch, Went,
+    Figure, Flow, FlowCounters, FlowReadings, Held, Holder, PageFlow, PageOwner, RegionName, Share, Stretch, Stretches,
+    Went,
 };
 use proptest::prelude::*;
 
@@ -79,6 +80,58 @@ fn map(pages: &[[Label; UNITS]], joined: bool) -> Vec<Stretch> {
         map.push(Stretch { start, end: start + PAGE, alike: 0, shares });
     }
     map
+}
+
+/// A map that leaves out the shares of pages with several, and tells how they are written.
+struct Written {
+    stretches: Vec<Stretch>,
+    written: Vec<Vec<u8>>,
+    at: usize,
+}
+
+impl Written {
+    fn of(stretches: Vec<Stretch>) -> Self {
+        let written = stretches.iter().map(|stretch| stretch.shares.iter().flat_map(Self::write).collect()).collect();
+        Self { stretches, written, at: 0 }
+    }
+
+    fn write(share: &Share) -> [u8; 3] {
+        let (kind, region) = match share.holder {
+            Holder::Block { owner: PageOwner::Region(region), .. } => (0, region),
+            Holder::Dirty(PageOwner::Region(region)) => (1, region),
+            _ => unreachable!("there are no others"),
+        };
+        [kind, region as u8, (share.bytes / UNIT) as u8]
+    }
+}
+
+impl Stretches for Written {
+    fn next_into(&mut self, stretch: &mut Stretch) -> bool {
+        let Some(next) = self.stretches.get(self.at) else { return false };
+        self.at += 1;
+        *stretch = next.clone();
+        if next.shares.len() > 1 {
+            stretch.alike = self.at as u64;
+            stretch.shares.clear();
+        }
+        true
+    }
+
+    fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
+        shares.extend(self.shares_of(self.written(alike)));
+    }
+
+    fn written(&self, alike: u64) -> &[u8] {
+        &self.written[alike as usize - 1]
+    }
+
+    fn shares_of(&self, written: &[u8]) -> impl Iterator<Item = Share> {
+        written.as_chunks::<3>().0.iter().map(|[kind, region, units]| {
+            let owner = PageOwner::Region(u32::from(*region));
+            let holder = if *kind == 0 { Holder::Block { owner, forced: false } } else { Holder::Dirty(owner) };
+            Share { holder, bytes: u64::from(*units) * UNIT }
+        })
+    }
 }
 
 /// A page is wholly there or not at all; else its units are for anything.
@@ -173,6 +226,26 @@ proptest! {
     #[test]
     fn how_a_map_is_cut_into_stretches_does_not_matter(pages in history()) {
         prop_assert_eq!(flow(&pages, false), flow(&pages, true));
+    }
+
+    #[test]
+    fn what_is_left_out_and_written_comes_to_the_same(
+        pages in history(),
+        times in 1_usize..4,
+        renamed in any::<bool>(),
+    ) {
+        // The same pages again and again, at other addresses.
+        let pages = pages.repeat(times);
+        let (before, after): (Vec<_>, Vec<_>) = pages.iter().copied().unzip();
+        let (before, after) = (map(&before, false), map(&after, false));
+        let mut readings = readings();
+        if renamed {
+            readings.after[1] = Some(RegionName::new("b", 1));
+        }
+        let (mut one, mut other) = (before.clone().into_iter(), after.clone().into_iter());
+        let plain = PageFlow::between(&mut one, &mut other, &readings);
+        let written = PageFlow::between(&mut Written::of(before), &mut Written::of(after), &readings);
+        prop_assert_eq!(plain, written);
     }
 
     #[test]

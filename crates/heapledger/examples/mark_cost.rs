@@ -2,7 +2,7 @@
 //! regions]`.
 //!
 //! Fills memory with blocks, frees every other one, and prints the time of statements and marks, the size of a page
-//! map, and how long the flow between two of them takes.
+//! map, and how long the flow between two of them takes: two of the same heap, and two between which half was freed.
 
 use std::time::Instant;
 
@@ -27,6 +27,7 @@ fn main() -> Result<(), heapledger::Error> {
     let began = Instant::now();
     let stated = statement()?;
     println!("statement {:?}, RSS {}", began.elapsed(), stated.figure(heapledger::LineId::Rss));
+    let mut earlier = None;
     for stage in ["full", "half freed at random"] {
         if stage != "full" {
             for block in &mut blocks {
@@ -45,6 +46,13 @@ fn main() -> Result<(), heapledger::Error> {
         let map_bytes = second.map_bytes().unwrap_or_default();
         println!("{stage}: mark {marked:?}, map {map_bytes} bytes, since {:?}", began.elapsed());
         assert!(since.flow.is_ok());
+        if let Some(full) = &earlier {
+            let began = Instant::now();
+            let since = second.since(full)?;
+            println!("{stage}: since full {:?}", began.elapsed());
+            assert!(since.flow.is_ok());
+        }
+        earlier = Some(second);
     }
     Ok(())
 }

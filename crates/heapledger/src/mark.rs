@@ -97,8 +97,9 @@ impl Mark {
     /// What changed since an earlier mark of the same process, and where bytes went.
     ///
     /// Costs a pass over both maps: nothing for runs of full slabs, about 35 ns for each other slab (35 ms for 4 GiB of
-    /// half freed 1 KiB blocks on Linux 6.18, two cores), and more where regions share it. Where marks follow each
-    /// other closely the flow says most: what came and went in between is seen by neither.
+    /// half freed 1 KiB blocks on Linux 6.18, two cores), and up to 100 ns where regions share it or it changed: 42 ms
+    /// for 2 GiB of 64-byte blocks of four regions, half freed, and 54 ms from before they were freed to after. Where
+    /// marks follow each other closely the flow says most: what came and went in between is seen by neither.
     ///
     /// # Errors
     ///
@@ -172,19 +173,38 @@ impl Stretches for Map<'_> {
         stretch.end = self.piece.end as u64;
         stretch.alike = self.piece.alike;
         stretch.shares.clear();
-        let shares = self.piece.shares.iter();
-        stretch.shares.extend(shares.map(|share| Share { holder: holder(share.holder), bytes: share.bytes }));
+        stretch.shares.extend(self.piece.shares.iter().copied().map(share));
         true
     }
 
-    fn fill(&self, stretch: &mut Stretch) {
-        let mut shares = Vec::new();
-        self.pieces.fill(stretch.alike, &mut shares);
-        stretch.shares =
-            shares.iter().map(|share| Share { holder: holder(share.holder), bytes: share.bytes }).collect();
+    fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
+        match self.pieces.record(alike) {
+            [] => {
+                let mut filled = Vec::new();
+                self.pieces.fill(alike, &mut filled);
+                shares.extend(filled.into_iter().map(share));
+            }
+            record => shares.extend(self.pieces.shares_of(record).map(share)),
+        }
+    }
+
+    #[inline]
+    fn written(&self, alike: u64) -> &[u8] {
+        self.pieces.record(alike)
+    }
+
+    #[inline]
+    fn shares_of(&self, written: &[u8]) -> impl Iterator<Item = Share> {
+        self.pieces.shares_of(written).map(share)
     }
 }
 
+#[inline]
+fn share(of: pagemap::Share) -> Share {
+    Share { holder: holder(of.holder), bytes: of.bytes }
+}
+
+#[inline]
 fn holder(holder: pagemap::Holder) -> Holder {
     use pagemap::Holder as Of;
     match holder {
@@ -198,6 +218,7 @@ fn holder(holder: pagemap::Holder) -> Holder {
     }
 }
 
+#[inline]
 fn owner(owner: Owner) -> PageOwner {
     match owner {
         Owner::Nobody => PageOwner::Nobody,

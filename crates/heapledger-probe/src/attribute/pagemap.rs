@@ -35,6 +35,7 @@ pub(in crate::attribute) use hooks::Counts;
 
 pub use decode::Pieces;
 pub use encode::{MapFault, MapWriter};
+pub use mixed::Shares;
 
 use super::PageOwner;
 
@@ -139,7 +140,7 @@ pub struct Piece {
     /// Behind the last byte.
     pub end: usize,
     /// Not 0: pieces of the same map with this number are as long and have the same shares, which are left out here.
-    /// [`Pieces::fill`] has them.
+    /// [`Pieces::fill`] and [`Pieces::record`] have them.
     pub alike: u64,
     /// Who has how much; which of the bytes is not told, unless there is one share.
     pub shares: Vec<Share>,

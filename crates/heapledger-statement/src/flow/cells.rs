@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::transport::Place;
+use super::transport::{Amount, Place};
 
 /// Least and most bytes of one pair of places.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
@@ -24,8 +24,8 @@ pub(super) struct Cells {
     /// Where pairs were found that came lately, by a few bits of what they are.
     lately: [usize; LATELY],
     /// What could be in several places, by where it was and by where it is.
-    had: HashMap<Place, u64>,
-    has: HashMap<Place, u64>,
+    had: HashMap<Place, u64, BuildHasherDefault<Mixer>>,
+    has: HashMap<Place, u64, BuildHasherDefault<Mixer>>,
 }
 
 /// A few regions and states in either place.
@@ -37,8 +37,8 @@ impl Default for Cells {
             places: HashMap::default(),
             cells: Vec::new(),
             lately: [usize::MAX; LATELY],
-            had: HashMap::new(),
-            has: HashMap::new(),
+            had: HashMap::default(),
+            has: HashMap::default(),
         }
     }
 }
@@ -105,6 +105,51 @@ impl Cells {
 
     pub fn iter(&self) -> impl Iterator<Item = (Place, Place, Cell)> {
         self.cells.iter().map(|((source, target), cell)| (*source, *target, *cell))
+    }
+}
+
+/// What stays where it is in slabs of several regions, by the number of the region: most that is told of these.
+#[derive(Debug)]
+pub(super) struct Stays {
+    several: u32,
+    blocks: Vec<u64>,
+    /// In slabs that several keep, by who was there last.
+    slots: Vec<u64>,
+}
+
+/// Regions that are counted in a list; those of higher numbers are cells at once.
+const LISTED: usize = 1 << 12;
+
+impl Stays {
+    pub fn new(several: u32) -> Self {
+        Self { several, blocks: vec![0; LISTED], slots: vec![0; LISTED] }
+    }
+
+    #[inline]
+    pub fn add(&mut self, amount: Amount, times: u64, cells: &mut Cells) {
+        let listed = match amount.place {
+            Place::Block(region) if !amount.forced => self.blocks.get_mut(region as usize),
+            Place::Slot { last, keeper } if keeper == self.several => self.slots.get_mut(last as usize),
+            _ => None,
+        };
+        match listed {
+            Some(bytes) => *bytes += amount.bytes * times,
+            None => {
+                let (source, target) = (amount.place.as_source(), amount.place.as_target());
+                cells.exactly(source, target, amount.forced, amount.bytes * times);
+            }
+        }
+    }
+
+    pub fn finish(self, cells: &mut Cells) {
+        let of = |bytes: Vec<u64>| (0_u32..).zip(bytes).filter(|(_, bytes)| *bytes > 0);
+        for (region, bytes) in of(self.blocks) {
+            cells.exactly(Place::Block(region), Place::Block(region), false, bytes);
+        }
+        for (last, bytes) in of(self.slots) {
+            let place = Place::Slot { last, keeper: self.several };
+            cells.exactly(place.as_source(), place.as_target(), false, bytes);
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::cells::{Cells, Mixer};
+use super::cells::{Cells, Mixer, Stays};
+use super::memo::{Memo, Pair};
 use super::stretch::{Holder, PageOwner, Share, Stretch, Stretches};
 use super::transport::{Amount, Place, Sums, distribute};
 
@@ -16,6 +17,7 @@ pub(super) struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
+    #[inline]
     fn of(self, owner: PageOwner) -> u32 {
         match owner {
             // A region that is newer than the list has nothing that the counters could be asked about.
@@ -35,46 +37,111 @@ pub(super) fn merge(
     after: &mut impl Stretches,
     numbers: (Numbers<'_>, Numbers<'_>),
 ) -> Cells {
-    let mut cells = Cells::default();
     let mut before = Side::new(before, numbers.0);
     let mut after = Side::new(after, numbers.1);
-    let (mut had, mut has) = (Sums::default(), Sums::default());
-    let mut pairs: HashMap<(u64, u64), Pair, BuildHasherDefault<Mixer>> = HashMap::default();
+    let mut bytes_of = Meeting::new(numbers.0.several);
+    let mut pairs: HashMap<(u64, u64), Alike, BuildHasherDefault<Mixer>> = HashMap::default();
+    let mut memo = Memo::default();
     loop {
         let start = before.start().min(after.start());
         if start == u64::MAX {
             break;
         }
-        if let Some(alike) = before.alike_with(&after) {
-            pairs.entry(alike).or_insert_with(|| Pair { bytes: before.stretch.end - start, times: 0 }).times += 1;
+        if let Some((one, other)) = before.alike_with(&after) {
+            let bytes = before.stretch.end - start;
+            let written = (before.of.written(one), after.of.written(other));
+            match (written.0.is_empty(), written.1.is_empty()) {
+                (true, true) => pairs.entry((one, other)).or_insert(Alike { bytes, times: 0 }).times += 1,
+                (false, false) => {
+                    // PERF: most are what they were, and many are alike.
+                    let behind = if written.0 == written.1 { &[] } else { written.1 };
+                    match memo.count(written.0, behind, bytes) {
+                        Some(None) => {}
+                        Some(Some(pair)) => bytes_of.pair(&before, &after, &pair),
+                        None => bytes_of.written((&before, written.0), (&after, behind), (bytes, 1)),
+                    }
+                }
+                _ => bytes_of.alike((&mut before, one), (&mut after, other), (bytes, 1)),
+            }
             before.advance();
             after.advance();
             continue;
         }
         let mut end = before.border(start).min(after.border(start));
         loop {
-            before.take(&mut end, &mut had);
-            after.take(&mut end, &mut has);
+            before.take(&mut end, &mut bytes_of.had);
+            after.take(&mut end, &mut bytes_of.has);
             if before.start() >= end {
                 break;
             }
         }
-        distribute(&mut had, &mut has, end - start, 1, &mut cells);
-        had.clear();
-        has.clear();
+        bytes_of.distribute(end - start, 1);
     }
-    for ((one, other), Pair { bytes, times }) in pairs {
-        before.add_alike(one, bytes, &mut had);
-        after.add_alike(other, bytes, &mut has);
-        distribute(&mut had, &mut has, bytes, times, &mut cells);
-        had.clear();
-        has.clear();
+    for ((one, other), Alike { bytes, times }) in pairs {
+        bytes_of.alike((&mut before, one), (&mut after, other), (bytes, times));
     }
-    cells
+    memo.rest().for_each(|pair| bytes_of.pair(&before, &after, &pair));
+    bytes_of.stays.finish(&mut bytes_of.cells);
+    bytes_of.cells
 }
 
-/// Stretches of which those of either map are alike, at the same places.
-struct Pair {
+/// What some pages had and have, on the way to the cells.
+struct Meeting {
+    cells: Cells,
+    stays: Stays,
+    had: Sums,
+    has: Sums,
+}
+
+impl Meeting {
+    fn new(several: u32) -> Self {
+        let (had, has) = (Sums::default(), Sums::default());
+        Self { cells: Cells::default(), stays: Stays::new(several), had, has }
+    }
+
+    /// Of as many pages as `times` says, each with so many bytes.
+    fn distribute(&mut self, bytes: u64, times: u64) {
+        distribute(&mut self.had, &mut self.has, bytes, times, &mut self.cells);
+        self.had.clear();
+        self.has.clear();
+    }
+
+    /// Stretches with these numbers.
+    fn alike<S: Stretches, T: Stretches>(
+        &mut self,
+        (before, one): (&mut Side<'_, S>, u64),
+        (after, other): (&mut Side<'_, T>, u64),
+        (bytes, times): (u64, u64),
+    ) {
+        before.add_alike(one, &mut self.had);
+        after.add_alike(other, &mut self.has);
+        self.distribute(bytes, times);
+    }
+
+    fn pair<S: Stretches, T: Stretches>(&mut self, before: &Side<'_, S>, after: &Side<'_, T>, pair: &Pair) {
+        let (one, other) = pair.written();
+        self.written((before, one), (after, other), (pair.bytes.into(), pair.times.into()));
+    }
+
+    /// Stretches that are written like this; the second is empty if it is written as the first is.
+    fn written<S: Stretches, T: Stretches>(
+        &mut self,
+        (before, one): (&Side<'_, S>, &[u8]),
+        (after, other): (&Side<'_, T>, &[u8]),
+        (bytes, times): (u64, u64),
+    ) {
+        if other.is_empty() && before.is_same_in(after.numbers, one) {
+            let Self { cells, stays, .. } = self;
+            return before.amounts(one).for_each(|amount| stays.add(amount, times, cells));
+        }
+        self.had.0.extend(before.amounts(one));
+        self.has.0.extend(after.amounts(if other.is_empty() { one } else { other }));
+        self.distribute(bytes, times);
+    }
+}
+
+/// Stretches of one region's of which those of either map are alike, at the same places.
+struct Alike {
     bytes: u64,
     times: u64,
 }
@@ -86,11 +153,12 @@ struct Side<'a, S> {
     stretch: Stretch,
     is_over: bool,
     numbers: Numbers<'a>,
+    filled: Vec<Share>,
 }
 
 impl<'a, S: Stretches> Side<'a, S> {
     fn new(of: &'a mut S, numbers: Numbers<'a>) -> Self {
-        let mut side = Self { of, stretch: Stretch::default(), is_over: false, numbers };
+        let mut side = Self { of, stretch: Stretch::default(), is_over: false, numbers, filled: Vec::new() };
         side.advance();
         side
     }
@@ -109,11 +177,25 @@ impl<'a, S: Stretches> Side<'a, S> {
         (same && !self.is_over && !other.is_over).then_some((one.alike, two.alike))
     }
 
-    /// The shares of a stretch of this kind.
-    fn add_alike(&self, alike: u64, bytes: u64, sums: &mut Sums) {
-        let mut stretch = Stretch { start: 0, end: bytes, alike, shares: Vec::new() };
-        self.of.fill(&mut stretch);
-        stretch.shares.iter().for_each(|share| sums.add(self.amount(*share)));
+    /// Adds the shares of a stretch with this number.
+    fn add_alike(&mut self, alike: u64, sums: &mut Sums) {
+        self.filled.clear();
+        self.of.fill(alike, &mut self.filled);
+        sums.0.extend(self.filled.iter().map(|share| self.amount(*share)));
+    }
+
+    /// The shares of a stretch that is written like this; each holder has one.
+    #[inline]
+    fn amounts(&self, written: &[u8]) -> impl Iterator<Item = Amount> {
+        self.of.shares_of(written).map(|share| self.amount(share))
+    }
+
+    /// Whether one that is written like this has the same regions in the other map.
+    #[inline]
+    fn is_same_in(&self, others: Numbers<'_>, written: &[u8]) -> bool {
+        // PERF: where no region came or went there is nothing to compare.
+        let same = |share| self.amount(share).place == Place::of(share.holder, |owner| others.of(owner));
+        self.numbers.regions == others.regions || self.of.shares_of(written).all(same)
     }
 
     #[inline]
@@ -133,7 +215,8 @@ impl<'a, S: Stretches> Side<'a, S> {
     fn take(&mut self, end: &mut u64, sums: &mut Sums) {
         while self.start() < *end {
             if self.stretch.alike != 0 {
-                self.of.fill(&mut self.stretch);
+                self.of.fill(self.stretch.alike, &mut self.stretch.shares);
+                self.stretch.alike = 0;
             }
             if let [share] = &mut self.stretch.shares[..]
                 && self.stretch.end > *end
@@ -154,6 +237,7 @@ impl<'a, S: Stretches> Side<'a, S> {
         }
     }
 
+    #[inline]
     fn amount(&self, share: Share) -> Amount {
         let forced = matches!(share.holder, Holder::Block { forced: true, .. });
         Amount { place: Place::of(share.holder, |owner| self.numbers.of(owner)), bytes: share.bytes, forced }

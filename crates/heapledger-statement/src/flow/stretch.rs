@@ -72,10 +72,23 @@ pub trait Stretches {
     /// Puts the next stretch, which begins where the last one ended or behind that, into `stretch`; `false` at the end.
     fn next_into(&mut self, stretch: &mut Stretch) -> bool;
 
-    /// Puts the shares of a stretch that was given out before, and is alike others, into it. Nothing need be done if
-    /// they are never left out.
-    fn fill(&self, stretch: &mut Stretch) {
-        let _ = stretch;
+    /// Puts the shares of a stretch that was given out before, and is alike others, into a list. Nothing need be done
+    /// if they are never left out.
+    fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
+        let _ = (alike, shares);
+    }
+
+    /// What a stretch that is alike others is written as, if that is told: two that are as long and are written alike
+    /// have the same shares, in the two maps too. Empty if the number alone is to be trusted.
+    fn written(&self, alike: u64) -> &[u8] {
+        let _ = alike;
+        &[]
+    }
+
+    /// The shares of a stretch that is written like this.
+    fn shares_of(&self, written: &[u8]) -> impl Iterator<Item = Share> {
+        let _ = written;
+        std::iter::empty()
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) enum Place {
 }
 
 impl Place {
+    #[inline]
     pub fn of(holder: Holder, number: impl Fn(PageOwner) -> u32) -> Self {
         match holder {
             Holder::Block { owner, .. } => Self::Block(number(owner)),
@@ -58,7 +59,7 @@ impl Place {
     }
 
     /// Who was there last does not matter for where bytes went.
-    fn as_target(self) -> Self {
+    pub fn as_target(self) -> Self {
         match self {
             Self::Slot { keeper, .. } => Self::Slot { last: u32::MAX, keeper },
             Self::Dirty(_) => Self::Dirty(u32::MAX),
@@ -69,7 +70,7 @@ impl Place {
     }
 
     /// Who keeps a slab does not matter for where bytes came from.
-    fn as_source(self) -> Self {
+    pub fn as_source(self) -> Self {
         match self {
             Self::Slot { last, .. } => Self::Slot { last, keeper: u32::MAX },
             other => other,
@@ -122,20 +123,16 @@ pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, times:
         }
     }
     // Who stays.
-    let count = after.0.len();
     for (at, source) in before.0.iter_mut().enumerate() {
         // PERF: what did not change stands at the same place in both.
-        for target in (at..at + count).map(|at| at % count.max(1)) {
-            let Some(target) = after.0.get_mut(target) else { break };
-            if source.bytes > 0 && target.bytes > 0 && source.place.stays_as(target.place) {
-                let stays = source.bytes.min(target.bytes);
-                source.bytes -= stays;
-                target.bytes -= stays;
-                cells.exactly(source.place.as_source(), target.place.as_target(), target.forced, stays * times);
-            }
+        if let Some(target) = after.0.get_mut(at) {
+            stay(source, target, times, cells);
+        }
+        for target in &mut after.0 {
             if source.bytes == 0 {
                 break;
             }
+            stay(source, target, times, cells);
         }
     }
     before.0.retain(|amount| amount.bytes > 0);
@@ -173,5 +170,16 @@ pub(super) fn distribute(before: &mut Sums, after: &mut Sums, bytes: u64, times:
     }
     for target in &after.0 {
         cells.open_target(target.place.as_target(), target.bytes * times);
+    }
+}
+
+/// Counts what of `source` stays in `target`, and takes it from both.
+#[inline]
+fn stay(source: &mut Amount, target: &mut Amount, times: u64, cells: &mut Cells) {
+    if target.bytes > 0 && source.place.stays_as(target.place) {
+        let stays = source.bytes.min(target.bytes);
+        source.bytes -= stays;
+        target.bytes -= stays;
+        cells.exactly(source.place.as_source(), target.place.as_target(), target.forced, stays * times);
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a map, from low to high addresses.
 
-use super::mixed::{self, Seen};
+use super::mixed::{self, Shares};
 use super::unit::Unit;
 use super::{
     CONTEXTS, Context, DEFINE, FREE, Holder, LARGE, MIXED, OFFSET_STEP, Owner, PAGE, Piece, REPEAT, SAME, SKIP,
@@ -24,12 +24,13 @@ pub struct Pieces<'a> {
     block: Option<Block>,
     /// Whether shares of slabs are left out.
     lazily: bool,
-    /// Records of mixed slabs that came already.
-    seen: Seen<'a>,
+    map: &'a [u8],
 }
 
-/// Marks the numbers of mixed slabs.
-const SEEN: u64 = 1 << 62;
+/// Marks the numbers of mixed slabs, which say where in the map their record begins and how long it is.
+const RECORD: u64 = 1 << 62;
+const RECORD_LEN_SHIFT: u32 = 44;
+const RECORD_LEN_MAX: usize = (1 << (62 - RECORD_LEN_SHIFT)) - 1;
 
 #[derive(Copy, Clone, Debug)]
 struct Block {
@@ -53,7 +54,7 @@ impl<'a> Pieces<'a> {
             last_large: (0, 0),
             block: None,
             lazily: false,
-            seen: Seen::default(),
+            map,
         }
     }
 
@@ -64,15 +65,30 @@ impl<'a> Pieces<'a> {
         self
     }
 
-    /// The shares of a piece that is alike others.
+    /// The shares of a piece of one owner that is alike others.
     pub fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
-        shares.clear();
-        if alike & (1 << 63 | SEEN) == SEEN {
-            let record = self.seen.record(alike & !SEEN);
-            let _ = mixed::shares(record, self.classes, |share| shares.push(share));
-        } else if let Some(unit) = Unit::of_number(alike, self.classes) {
+        if let Some(unit) = Unit::of_number(alike, self.classes) {
             unit.shares(self.classes, |share| shares.push(share));
         }
+    }
+
+    /// The shares of a piece that has this [record](Pieces::record).
+    #[inline]
+    pub fn shares_of<'r>(&self, record: &'r [u8]) -> Shares<'r> {
+        Shares::of(record, self.classes).unwrap_or(Shares::NONE)
+    }
+
+    /// What a piece of several owners that is alike others is written as: where the bytes are the same, in whatever map
+    /// of the same classes, the shares are. Empty for those of one owner.
+    #[inline]
+    pub fn record(&self, alike: u64) -> &'a [u8] {
+        if alike & (1 << 63 | RECORD) != RECORD {
+            return &[];
+        }
+        let len = (alike & !RECORD) >> RECORD_LEN_SHIFT;
+        let start = alike & ((1 << RECORD_LEN_SHIFT) - 1);
+        // Both are of a slice.
+        self.map.get(start as usize..(start + len) as usize).unwrap_or_default()
     }
 
     /// The next piece, into `piece`; `false` if there is none.
@@ -183,6 +199,7 @@ impl<'a> Pieces<'a> {
     }
 
     fn mixed(&mut self, piece: &mut Piece) -> Option<()> {
+        let start = self.map.len() - self.rest.len();
         let (record, rest) = self.rest.split_at_checked(mixed::bytes_of(self.rest)?)?;
         self.rest = rest;
         let slab_bytes = *self.classes.slab_bytes.get(usize::from(*record.first()?))?;
@@ -190,10 +207,12 @@ impl<'a> Pieces<'a> {
         piece.end = self.at + slab_bytes as usize;
         self.at = piece.end;
         piece.shares.clear();
-        piece.alike = if self.lazily { self.seen.place_of(record).map_or(0, |place| SEEN | place) } else { 0 };
-        if piece.alike == 0 {
-            mixed::shares(record, self.classes, |share| piece.add(share.holder, share.bytes))?;
+        if self.lazily && record.len() <= RECORD_LEN_MAX && start >> RECORD_LEN_SHIFT == 0 {
+            piece.alike = RECORD | (record.len() as u64) << RECORD_LEN_SHIFT | start as u64;
+            return Some(());
         }
+        piece.alike = 0;
+        piece.shares.extend(Shares::of(record, self.classes)?);
         Some(())
     }
 

@@ -58,9 +58,13 @@ impl<'a> Sheet<'a> {
             let bytes = slab.end - slab.start;
             let mut owners = allocated.iter().chain(free.iter()).map(|(owner, _)| owner);
             let first = owners.next().unwrap_or_default();
-            if owners.all(|owner| owner == first) {
+            let is_of_one = owners.all(|owner| owner == first);
+            drop(owners);
+            if is_of_one {
                 map.slab(slab.start, bytes, slab.class, first, free.sum());
             } else {
+                allocated.sort();
+                free.sort();
                 map.mixed((slab.start, bytes), slab.class, allocated.iter(), free.iter());
             }
             return;
@@ -220,6 +224,11 @@ impl Counts {
 
     fn iter(&self) -> impl Iterator<Item = (Owner, u64)> + Clone {
         self.of.iter().take(self.len).copied()
+    }
+
+    /// Puts them in the order of their owners, so that what is alike is written alike.
+    fn sort(&mut self) {
+        self.of.get_mut(..self.len).unwrap_or_default().sort_unstable_by_key(|(owner, _)| *owner);
     }
 
     fn sum(&self) -> u64 {

@@ -3,90 +3,111 @@
 use super::{Holder, Owner, Share};
 use crate::attribute::Classes;
 
-/// Records that are told apart; many slabs of a heap are alike.
-const SEEN_MAX: usize = 1 << 13;
-
-/// Places that are tried for a record.
-const TRIES: usize = 4;
-
-/// Records that came already, each at a place that it keeps.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen<'a>(Vec<&'a [u8]>);
-
-impl<'a> Seen<'a> {
-    /// The place of a record; `None` if there is none left for it.
-    pub(super) fn place_of(&mut self, record: &'a [u8]) -> Option<u64> {
-        if self.0.is_empty() {
-            self.0.resize(SEEN_MAX, &[]);
-        }
-        let first = hash(record);
-        for place in (first..first + TRIES).map(|place| place % SEEN_MAX) {
-            let known = self.0.get_mut(place)?;
-            if known.is_empty() {
-                *known = record;
-            }
-            if *known == record {
-                return Some(place as u64);
-            }
-        }
-        None
-    }
-
-    pub(super) fn record(&self, place: u64) -> &'a [u8] {
-        usize::try_from(place).ok().and_then(|place| self.0.get(place)).copied().unwrap_or_default()
-    }
-}
-
-fn hash(record: &[u8]) -> usize {
-    let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let (words, rest) = record.as_chunks::<8>();
-    let sum = words.iter().fold(record.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
-    let sum = rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)));
-    (sum >> 40) as usize % SEEN_MAX
-}
-
 /// How many bytes the record at the beginning of these has.
 pub(super) fn bytes_of(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     byte(&mut rest)?;
     for _ in 0..2 {
-        for _ in 0..number(&mut rest)? {
-            number(&mut rest)?;
-            number(&mut rest)?;
+        let numbers = number(&mut rest)?.checked_mul(2)?;
+        // PERF: most numbers are of one byte, and then these are as many bytes.
+        match usize::try_from(numbers).ok().and_then(|numbers| rest.split_at_checked(numbers)) {
+            Some((short, behind)) if short.iter().all(|byte| *byte < 128) => rest = behind,
+            _ => {
+                for _ in 0..numbers {
+                    number(&mut rest)?;
+                }
+            }
         }
     }
     Some(bytes.len() - rest.len())
 }
 
-/// Who has how much of the slab.
-pub(super) fn shares(mut record: &[u8], classes: &Classes, mut each: impl FnMut(Share)) -> Option<()> {
-    let record = &mut record;
-    let class = usize::from(byte(record)?);
-    let slot_bytes = u64::from(*classes.slot_bytes.get(class)?);
-    let mut left = u64::from(*classes.slab_bytes.get(class)?);
-    let mut keeper = Owner::Nobody;
-    for place in 0..number(record)? {
-        let owner = Owner::of_code(number(record)?);
-        let bytes = number(record)?.checked_mul(slot_bytes)?;
-        keeper = if place == 0 { owner } else { Owner::Several };
-        left = left.checked_sub(bytes)?;
-        each(Share { holder: Holder::Block { owner, huge: false }, bytes });
+/// Who has how much of a slab, one by one, from its record. Ends early at what no writer of this version writes.
+#[derive(Clone, Debug)]
+pub struct Shares<'a> {
+    rest: &'a [u8],
+    slot_bytes: u64,
+    /// Bytes of the slab that were not given out yet.
+    left: u64,
+    /// Owners that come before the next count, or the end.
+    owners: u64,
+    part: Part,
+    keeper: Owner,
+}
+
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Part {
+    /// Allocated slots, the first of them.
+    First,
+    Allocated,
+    Free,
+    Over,
+}
+
+impl<'a> Shares<'a> {
+    pub(super) const NONE: Shares<'static> =
+        Shares { rest: &[], slot_bytes: 0, left: 0, owners: 0, part: Part::Over, keeper: Owner::Nobody };
+
+    #[inline]
+    pub(super) fn of(record: &'a [u8], classes: &Classes) -> Option<Self> {
+        let mut rest = record;
+        let class = usize::from(byte(&mut rest)?);
+        let slot_bytes = u64::from(*classes.slot_bytes.get(class)?);
+        let left = u64::from(*classes.slab_bytes.get(class)?);
+        let owners = number(&mut rest)?;
+        Some(Self { rest, slot_bytes, left, owners, part: Part::First, keeper: Owner::Nobody })
     }
-    // What lies behind the slots is as free as a slot that nobody had.
-    let mut of_nobody = 0;
-    for _ in 0..number(record)? {
-        let last = Owner::of_code(number(record)?);
-        let bytes = number(record)?.checked_mul(slot_bytes)?;
-        left = left.checked_sub(bytes)?;
-        match last {
-            Owner::Nobody => of_nobody += bytes,
-            _ => each(Share { holder: Holder::Slot { last, keeper }, bytes }),
+
+    #[inline]
+    fn owner(&mut self) -> Option<(Owner, u64)> {
+        let owner = Owner::of_code(number(&mut self.rest)?);
+        let bytes = number(&mut self.rest)?.checked_mul(self.slot_bytes)?;
+        self.left = self.left.checked_sub(bytes)?;
+        self.owners -= 1;
+        Some((owner, bytes))
+    }
+}
+
+impl Iterator for Shares<'_> {
+    type Item = Share;
+
+    #[inline]
+    fn next(&mut self) -> Option<Share> {
+        loop {
+            if self.owners > 0 {
+                let (owner, bytes) = self.owner()?;
+                let holder = match self.part {
+                    Part::Over => return None,
+                    Part::Free if owner == Owner::Nobody => {
+                        // What lies behind the slots is as free as a slot that nobody had: it comes last.
+                        self.left += bytes;
+                        continue;
+                    }
+                    Part::Free => Holder::Slot { last: owner, keeper: self.keeper },
+                    Part::First | Part::Allocated => {
+                        self.keeper = if self.part == Part::First { owner } else { Owner::Several };
+                        self.part = Part::Allocated;
+                        Holder::Block { owner, huge: false }
+                    }
+                };
+                return Some(Share { holder, bytes });
+            }
+            match self.part {
+                Part::First | Part::Allocated => {
+                    self.part = Part::Free;
+                    self.owners = number(&mut self.rest)?;
+                }
+                Part::Free => {
+                    self.part = Part::Over;
+                    if self.left > 0 {
+                        let holder = Holder::Slot { last: Owner::Nobody, keeper: self.keeper };
+                        return Some(Share { holder, bytes: self.left });
+                    }
+                }
+                Part::Over => return None,
+            }
         }
     }
-    if left + of_nobody > 0 {
-        each(Share { holder: Holder::Slot { last: Owner::Nobody, keeper }, bytes: left + of_nobody });
-    }
-    Some(())
 }
 
 #[inline]
