@@ -12,13 +12,13 @@
 //! be without us.
 //!
 //! # How it counts
-//! Each thread has counters of its own per region (`counters.rs`), with one writer, summed when read. Allocated and
+//! Each thread has counters of its own per region (`counters.rs`), with one writer, summed when read (`totals.rs`). Allocated and
 //! freed are separate words that only grow. A reader sums all freed words before all allocated words, so that a live
 //! figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `counters` → `threads` → `isolated` →
-//! `slow` → `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are
+//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` → `totals` → `threads` →
+//! `isolated` → `slow` → `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are
 //! model-checked under `--cfg loom`.
 
 #![cfg_attr(
@@ -38,6 +38,8 @@ mod ledger;
 pub(crate) mod list;
 #[cfg(not(loom))]
 mod maps;
+#[cfg(not(loom))]
+mod marks;
 #[cfg(test)]
 mod models;
 #[cfg(not(loom))]
@@ -50,11 +52,11 @@ mod slow;
 mod sync;
 #[cfg(not(loom))]
 mod threads;
+#[cfg(not(loom))]
+mod totals;
 pub(crate) mod words;
 
 pub use classes::{CLASS_BYTES, SMALL_CLASSES};
-#[cfg(not(loom))]
-pub use counters::{Flow, RegionTotals, read_requested, read_totals};
 #[cfg(not(loom))]
 pub use isolating::IsolatingLedger;
 #[cfg(not(loom))]
@@ -67,3 +69,5 @@ pub use pages::{PageOwner, PageWord, SlotOwners, for_each_page_word, page_owner,
 pub use slow::{block_owner, on_alloc, on_free};
 #[cfg(not(loom))]
 pub use threads::threads_left_behind;
+#[cfg(not(loom))]
+pub use totals::{Flow, RegionTotals, read_requested, read_totals};

@@ -3,28 +3,24 @@
 //! Each function is out of line and takes few arguments, so that the fast paths stay small where they are inlined.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 use heapledger_core::hooks::Outcome;
+use heapledger_core::region_root;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, MIXED_BIT, ThreadRecord, with_record};
-use heapledger_core::{RegionId, region_root};
 use tikv_jemallocator::Jemalloc;
 
-use crate::classes::{
-    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth,
-    needs_no_flag, slot_of, slots_in_page,
+use crate::classes::{CLASS_BYTES, PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth, slots_in_page};
+use crate::counters::{
+    Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES, count_small,
 };
-use crate::counters::count_small;
-use crate::counters::{Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES};
 use crate::isolated;
+use crate::marks::{Owner, enter, enter_small, isolate_pages, leave_large, offset_of, owner, shape_of};
 use crate::pages;
 use crate::protocol::{self, Rows};
 use crate::rows::Heap;
 use crate::threads::{self, REGISTERED};
 use crate::words::Word;
-
-/// What is charged in a GiB whose page words were refused.
-const TAG_OTHER: u16 = RegionId::OTHER.index() as u16 + 1;
 
 /// Which word of a pair.
 const ALLOCATED: usize = 0;
@@ -38,12 +34,6 @@ const FREED: usize = 1;
 pub(crate) unsafe fn pair_of(size: usize) -> u8 {
     // SAFETY: by the caller; the table has an entry for each eighth of a page.
     unsafe { *PAIR_OF_EIGHTH.get_unchecked(eighth(size)) }
-}
-
-/// Offset in its page.
-#[inline(always)]
-fn offset_of(address: usize) -> usize {
-    address % PAGE_BYTES
 }
 
 /// What the mixed path needs of a class, by twice its number.
@@ -136,11 +126,6 @@ fn charge_in_arena(record: &ThreadRecord, counts: Counts, block: *mut u8, layout
     count(counts, tag, shape, layout.size(), ALLOCATED);
 }
 
-fn isolate_pages(address: usize, bytes: usize, tag: u16) {
-    let first = address / PAGE_BYTES * PAGE_BYTES;
-    pages::for_each_word(first, address + bytes, |word| protocol::take_isolated(word, &Heap, tag));
-}
-
 /// Frees a small block whose page is not pure and the thread's own, but has the word `word`.
 ///
 /// # Safety
@@ -181,16 +166,6 @@ pub(crate) fn unflagged(size: usize) -> Layout {
     unsafe { Layout::from_size_align_unchecked(size, 1) }
 }
 
-/// Where jemalloc puts a block of this layout.
-#[inline]
-fn shape_of(layout: Layout) -> Shape {
-    Shape::of(layout.size(), layout.align(), |size, align| {
-        let flags = if needs_no_flag(size, align) { 0 } else { tikv_jemalloc_sys::MALLOCX_ALIGN(align) };
-        // SAFETY: nallocx only computes; the size is not 0, and the flags are those of the allocation.
-        unsafe { tikv_jemalloc_sys::nallocx(size, flags) }
-    })
-}
-
 /// Charges a block of any layout to `tag`; `None` is the current region.
 fn charge(record: &ThreadRecord, counts: Counts, block: *mut u8, layout: Layout, tag: Option<u16>) {
     let shape = shape_of(layout);
@@ -209,7 +184,7 @@ fn credit(counts: Counts, block: *mut u8, layout: Layout) -> Owner {
     owner
 }
 
-/// Adds one block to what `tag` allocated or freed. Bytes last: see `counters::read_totals`.
+/// Adds one block to what `tag` allocated or freed. Bytes last: see `totals::read_totals`.
 #[inline(always)]
 fn count(counts: Counts, tag: u16, shape: Shape, size: usize, side: usize) {
     if size == 0 {
@@ -223,93 +198,6 @@ fn count(counts: Counts, tag: u16, shape: Shape, size: usize, side: usize) {
         }
     }
     counts.add(tag, REQUESTED_BYTES + side, size as u64);
-}
-
-/// Makes `tag` the owner of a block that the caller has just got, and returns the tag that its free will find.
-fn enter(address: usize, shape: Shape, tag: u16) -> u16 {
-    match shape {
-        Shape::Small { class } => enter_small(address, class, tag),
-        Shape::Large { .. } => match pages::word_or_map(address) {
-            // The pages are the block's own, and its first one's word speaks for all while it lives.
-            Some(word) => {
-                protocol::take_page(word, &Heap, tag);
-                tag
-            }
-            None => TAG_OTHER,
-        },
-    }
-}
-
-fn enter_small(address: usize, class: usize, tag: u16) -> u16 {
-    let Some(word) = pages::word_or_map(address) else { return TAG_OTHER };
-    let offset = offset_of(address);
-    if class >= FIRST_PAGED_CLASS && offset == 0 {
-        // No block ends in this page either: whatever tail its word has is of an earlier slab.
-        protocol::take_page(word, &Heap, tag);
-    }
-    let tag = protocol::own(word, &Heap, class, slot_of(class, offset), tag);
-    if class >= FIRST_WIDE_CLASS {
-        enter_tail(address, CLASS_BYTES[class] as usize, tag);
-    }
-    tag
-}
-
-/// The pages beyond the first of a block in a slab: whole ones are its own, in the last one another block may start.
-fn enter_tail(address: usize, usable_bytes: usize, tag: u16) {
-    let end = address + usable_bytes;
-    let mut page = (address / PAGE_BYTES + 1) * PAGE_BYTES;
-    while page < end {
-        // A page without a word has no last owner.
-        if let Some(word) = pages::word_or_map(page) {
-            if page + PAGE_BYTES <= end {
-                protocol::take_page(word, &Heap, tag);
-            } else {
-                protocol::take_tail(word, &Heap, tag);
-            }
-        }
-        page += PAGE_BYTES;
-    }
-}
-
-/// Leaves the owner as the last one of every page of a large block that is about to be freed.
-fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
-    let Owner { tag, isolated } = owner;
-    if isolated {
-        return isolate_pages(address, usable_bytes, tag);
-    }
-    let first = address / PAGE_BYTES * PAGE_BYTES;
-    // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
-    let end =
-        if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
-    pages::for_each_word(first, end, |word| protocol::take_page(word, &Heap, tag));
-}
-
-/// Whether jemalloc is built with pages of 4 KiB here.
-const LARGE_BLOCKS_OWN_THEIR_PAGES: bool = cfg!(target_arch = "x86_64");
-
-/// Whose a live block is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Owner {
-    tag: u16,
-    /// Whether it lies in the region's own arena.
-    isolated: bool,
-}
-
-fn owner(address: usize, shape: Shape) -> Owner {
-    let shared = |tag: u16| Owner { tag, isolated: false };
-    let Some(word) = pages::word(address) else { return shared(TAG_OTHER) };
-    let slot = match shape {
-        Shape::Small { class } if class < FIRST_PAGED_CLASS => slot_of(class, offset_of(address)),
-        _ => 0,
-    };
-    // Acquire: see `pages::peek`.
-    let word = Word(word.load(Acquire));
-    match (protocol::owner(word, &Heap, slot), word.isolated_owner()) {
-        (0, Some(tag)) => Owner { tag, isolated: true },
-        // A block that was never charged, which only a caller of `on_free` can bring.
-        (0, None) => shared(TAG_OTHER),
-        (tag, _) => shared(tag),
-    }
 }
 
 /// The layout that jemalloc is asked for: as `GlobalAlloc` leaves a size of 0 undefined, it is served as 1 byte.

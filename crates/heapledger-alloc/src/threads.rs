@@ -14,13 +14,13 @@ use heapledger_core::hooks::Hooks;
 use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
 
 use crate::counters::{self, Counts};
-use crate::{isolated, pages, slow};
+use crate::{isolated, pages, slow, totals};
 
 /// What core asks of us.
 static HOOKS: Hooks = Hooks {
     adopt: slow::adopt,
     isolate: isolated::isolate,
-    is_live: counters::is_live,
+    is_live: totals::is_live,
     barrier,
     each_tag_in_use,
     forget,
@@ -50,7 +50,7 @@ fn each_tag_in_use(each: &mut dyn FnMut(u16)) -> bool {
 fn forget(gone: &dyn Fn(usize) -> bool) {
     pages::forget(|tag| tag > 0 && gone(usize::from(tag) - 1));
     for index in (0..MAX_REGIONS).filter(|index| gone(*index)) {
-        counters::forget(index);
+        totals::forget(index);
         isolated::release(index);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
-use std::sync::mpsc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Barrier, Mutex, mpsc};
 
 use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
 
@@ -142,33 +144,43 @@ impl Workload for HandOver {
 
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
         const BLOCKS: usize = 100 * BATCH;
-        let (full, arriving) = mpsc::sync_channel::<Batch>(0);
-        let (empty, returning) = mpsc::sync_channel::<Batch>(0);
-        let consumer = std::thread::spawn(move || {
-            for mut batch in arriving {
-                batch.clear();
-                empty.send(batch).expect("the producer waits for it");
-            }
-        });
+        // Waiting here allocates nothing: a block of the threads' own, now and then, would make pages of two regions.
+        let (turn, batch, last) = (Barrier::new(2), Mutex::new(Batch::with_capacity(BLOCKS)), AtomicBool::new(false));
+        let held = || batch.lock().expect("nobody fails while holding it");
         let mut producer = Producer { random: Random::new(17), region: 0, until_switch: SWITCH_EVERY };
-        let mut batch = Batch::with_capacity(BLOCKS);
-        let mut in_turn = |times: u64| {
-            for _ in 0..times {
-                {
-                    let _in = tagger.enter(0);
-                    producer.allocate(BLOCKS, &mut batch);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                // Nothing of this thread's start lies among the producer's blocks.
+                turn.wait();
+                loop {
+                    turn.wait();
+                    // Relaxed: the barrier orders it.
+                    if last.load(Relaxed) {
+                        break;
+                    }
+                    held().clear();
+                    turn.wait();
                 }
-                full.send(std::mem::take(&mut batch)).expect("the consumer waits for it");
-                batch = returning.recv().expect("the consumer sends it back");
-            }
-        };
-        in_turn(2);
-        let outcome = Outcome::time(|| {
-            in_turn(iterations);
-            iterations * BLOCKS as u64
-        });
-        drop(full);
-        consumer.join().expect("the consumer does nothing that can fail");
-        outcome
+            });
+            turn.wait();
+            let mut in_turn = |times: u64| {
+                for _ in 0..times {
+                    {
+                        let _in = tagger.enter(0);
+                        producer.allocate(BLOCKS, &mut held());
+                    }
+                    turn.wait();
+                    turn.wait();
+                }
+            };
+            in_turn(2);
+            let outcome = Outcome::time(|| {
+                in_turn(iterations);
+                iterations * BLOCKS as u64
+            });
+            last.store(true, Relaxed);
+            turn.wait();
+            outcome
+        })
     }
 }

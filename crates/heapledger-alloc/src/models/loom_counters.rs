@@ -39,7 +39,7 @@ impl Words {
     }
 }
 
-/// As `counters::read_totals`: the sums of blocks and of bytes, each allocated and freed.
+/// As `totals::read_totals`: the sums of blocks and of bytes, each allocated and freed.
 fn read(sets: &[Words]) -> [[u64; 2]; 2] {
     let mut sums = [[0; 2]; 2];
     for side in [FREED, ALLOCATED] {
@@ -153,7 +153,7 @@ fn the_next_thread_of_a_slot_goes_on_from_its_values() {
     assert!(TOOK_OVER.was());
 }
 
-/// As `counters::join_roots`, for an old id and the region that it stands for, once it does.
+/// As `totals::join_roots`, for an old id and the region that it stands for, once it does.
 fn read_joined(sets: &[[Words; 2]; 2], stands_for: &AtomicUsize) -> [[[u64; 2]; 2]; 2] {
     let mut sums = [[[0; 2]; 2]; 2];
     let freed_first = [FREED, ALLOCATED];

@@ -48,7 +48,7 @@ impl Index {
         false
     }
 
-    /// As `counters::is_live`.
+    /// As `totals::is_live`.
     fn is_live(&self) -> bool {
         let freed = self.freed.load(Relaxed);
         fence(Acquire);

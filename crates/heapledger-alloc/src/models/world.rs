@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    /// As `ledger::charge`, `slow::charge_small` and `slow::enter_small`.
+    /// As `ledger::charge`, `slow::charge_small` and `marks::enter_small`.
     fn charge(&self, page: usize, offset: usize, class: usize, tag: u16, path: Path) -> u16 {
         let (word, slot) = (&self.words[page], slot_of(class, offset));
         let seen = self.word(page);
@@ -152,7 +152,7 @@ impl World {
         protocol::own(word, &self.rows, class, slot, tag)
     }
 
-    /// As `slow::enter_tail`.
+    /// As `marks::enter_tail`.
     fn enter_tail(&mut self, address: usize, usable_bytes: usize, tag: u16) {
         let end = address + usable_bytes;
         let first = address / PAGE_BYTES;
@@ -208,7 +208,7 @@ impl World {
         }
     }
 
-    /// As `slow::leave_large`.
+    /// As `marks::leave_large`.
     fn leave_large(&mut self, first: usize, pages: usize, tag: u16) {
         for page in first..first + pages {
             protocol::take_page(&self.words[page], &self.rows, tag);

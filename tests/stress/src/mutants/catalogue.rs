@@ -304,21 +304,21 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "whole pages of a wide block are not recorded",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/marks.rs",
         from: "if page + PAGE_BYTES <= end {",
         to: "if page + PAGE_BYTES <= end { } else if page + PAGE_BYTES <= end {",
         caught_by: &[Owners],
     },
     Mutant {
         name: "the pages of a large block are not recorded",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/marks.rs",
         from: "pages::for_each_word(first, end, ",
         to: "pages::for_each_word(end, end, ",
         caught_by: &[Owners],
     },
     Mutant {
         name: "a large block is not recorded when it is allocated",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/marks.rs",
         from: "            Some(word) => {\n                protocol::take_page(word, &Heap, tag);",
         to: "            Some(_) => {",
         caught_by: &[Owners, Random],
@@ -374,7 +374,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "an id is used again although a block lives",
-        file: "heapledger-alloc/src/counters.rs",
+        file: "heapledger-alloc/src/totals.rs",
         from: "is_flow(pair) && flow.live() != 0",
         to: "is_flow(pair) && flow.live() != 0 && false",
         caught_by: &[Reuse],
@@ -395,7 +395,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "totals of the earlier region are the new one's",
-        file: "heapledger-alloc/src/counters.rs",
+        file: "heapledger-alloc/src/totals.rs",
         from: "if is_flow(pair) { flow.freed } else { 0 }",
         to: "if is_flow(pair) { 0 } else { flow.freed * 0 }",
         caught_by: &[Reuse],
