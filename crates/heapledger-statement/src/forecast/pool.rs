@@ -27,6 +27,9 @@ use crate::statement::Clock;
 /// waking for less is not worth their while.
 const LEFT_BY_BACKGROUND_BYTES: f64 = (1024 * 4096) as f64;
 
+/// With a larger share of muzzy pages beside dirty ones the clocks are not as in the runs that [`Stages`] follows.
+const MUZZY_AT_MOST: f64 = 0.005;
+
 /// Who looks at the clock.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(super) enum Driver {
@@ -160,6 +163,7 @@ impl Pool {
     /// The share that is left of dirty pages that were freed up to `age_ms` before.
     fn share_left(&self, driver: Driver, t_ms: f64, age_ms: f64) -> Band {
         let late_ms = driver.late_ms(self.dirty_decay_ms);
+        let whole = self.fresh_bytes + self.old_bytes;
         // The step in which they came may have begun before they did.
         let age_ms = age_ms + self.dirty_decay_ms.max(0) as f64 / STEPS as f64;
         let dirty = Slack { age_ms, late_ms };
@@ -173,7 +177,7 @@ impl Pool {
         let low = left(self.dirty_decay_ms, t_ms, dirty).low;
         match (&self.stages, driver) {
             // Where some are muzzy already, the clocks do not begin as the runs do, and what grew together is not seen.
-            (Some(_), Driver::Ticks) if self.muzzy_bytes > 0.0 => Band { low, high },
+            (Some(_), Driver::Ticks) if self.muzzy_bytes > whole * MUZZY_AT_MOST => Band { low, high },
             (Some(stages), Driver::Ticks) => {
                 Band { low: stages.low(t_ms + age_ms), high: stages.high(t_ms - self.counted_ms()).min(high) }
             }
