@@ -105,7 +105,7 @@ pub trait Owners {
     /// What it says of one page at one moment.
     type Page: Copy;
 
-    /// Reads what it says of the page of this address.
+    /// Reads what it says of the page of this address. Any address may be asked for, also of pages that are in no extent.
     fn page(&self, address: usize) -> Self::Page;
 
     /// Whose the blocks are that start in the page.
