@@ -40,6 +40,10 @@ const BETWEEN: Duration = Duration::from_millis(5);
 /// that no thousand of these come while it is watched.
 const CACHED_BLOCKS: usize = 100;
 
+/// What lies side by side at most, in the largest of jemalloc's mappings of these: on a busy machine what a cache gives
+/// back by and by may tick often enough for it to go.
+const GIVEN_BACK_BY_CACHES: usize = 24 * MIB;
+
 /// What the main thread makes dirty beside it.
 const BESIDE: usize = MIB;
 
@@ -120,11 +124,9 @@ fn run(mode: &Mode) -> Result<Report, SceneError> {
         let reason = "every block, with its pad or without, but for what went while others were freed";
         scene.within("dirty and muzzy, freed", ALL / 2, most, left, reason);
         watch.until(Duration::from_secs(3));
-        // A statement allocates a little, which may tick; the check of the forecast knows what its own ticks let go, and
-        // is the first to look.
-        let found = watch.compare()?;
-        let left = found - watch.free(&watch.loaded);
-        scene.at_most("dirty and muzzy, after 3 s", most, left, "nothing was freed since");
+        // A statement allocates a little, which may tick; the check of the forecast knows what its own ticks let go,
+        // and is the first to look.
+        watch.compare()?;
         scene.take("after 3 s")?;
     }
     let outside = i64::try_from(watch.outside.len()).unwrap_or(i64::MAX);
@@ -134,7 +136,8 @@ fn run(mode: &Mode) -> Result<Report, SceneError> {
         0,
         Measured::Exact(outside),
         &format!(
-            "of {looks} looks, within 1 MiB for what the main thread does; it said: {forecast}. {}",
+            "of {looks} looks, within 1 MiB for what the main thread does, or one extent for what caches give back; \
+             it said: {forecast}. {}",
             told.join("; ")
         ),
     );
@@ -184,17 +187,13 @@ impl Watch<'_> {
         rise(&self.loaded, statement, LineId::Dirty) + rise(&self.loaded, statement, LineId::Muzzy)
     }
 
-    /// Dirty and muzzy.
-    fn free(&self, statement: &Statement) -> Figure {
-        statement.figure(LineId::Dirty) + statement.figure(LineId::Muzzy)
-    }
-
-    /// Compares the forecast with what is there now, which it returns.
-    fn compare(&mut self) -> Result<Figure, SceneError> {
+    /// Compares the forecast with what is there now.
+    fn compare(&mut self) -> Result<(), SceneError> {
         let check = self.forecast.check();
         let check = check.map_err(|source| SceneError::Refused { doing: "check the forecast", source })?;
         self.looks += 1;
-        let beside = i64::try_from(BESIDE).unwrap_or(i64::MAX);
+        let beside = if self.mode.traffic == Traffic::Cached { GIVEN_BACK_BY_CACHES } else { BESIDE };
+        let beside = i64::try_from(beside).unwrap_or(i64::MAX);
         let held = check.said.ends().zip(check.found.ends()).is_some_and(|(said, found)| {
             // What was found is known up to what the check itself let go.
             said.0.saturating_sub(beside) <= found.1 && found.0 <= said.1.saturating_add(beside)
@@ -202,7 +201,7 @@ impl Watch<'_> {
         if !held {
             self.outside.push(check.to_string());
         }
-        Ok(check.found)
+        Ok(())
     }
 
     fn look(&mut self, scene: &mut Scene, after: Duration) -> Result<(), SceneError> {
