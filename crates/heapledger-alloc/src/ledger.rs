@@ -9,6 +9,7 @@ use crate::classes::{PAGE_BYTES, QUANTUM_BYTES};
 use crate::counters::count_small;
 use crate::pages;
 use crate::slow;
+use crate::words::Word;
 
 /// jemalloc, with every block charged to a region.
 ///
@@ -54,15 +55,15 @@ fn fits(size: usize, align: usize) -> bool {
 unsafe fn charge(block: *mut u8, size: usize) {
     with_record(|record| {
         // Null has no page word either, so it needs no test of its own here.
-        let word = pages::peek(block as usize);
-        if word.low() == record.tag() {
-            // SAFETY: `is_fast` admits sizes up to a page.
-            let pair = unsafe { slow::pair_of(size) };
-            // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-            unsafe { count_small(record.counters(), pair, 0, size) };
-        } else {
+        match pages::value(block as usize) {
+            Some(word) if word.low() == record.tag() => {
+                // SAFETY: `is_fast` admits sizes up to a page.
+                let pair = unsafe { slow::pair_of(size) };
+                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+                unsafe { count_small(record.counters(), pair, 0, size) };
+            }
             // SAFETY: by the caller.
-            unsafe { slow::charge_small(block, size, word) };
+            other => unsafe { slow::charge_small(block, size, other.unwrap_or(Word::VIRGIN)) },
         }
     });
 }
@@ -82,17 +83,17 @@ unsafe fn free(block: *mut u8, size: usize, align: usize) {
         return unsafe { slow::dealloc_any(block, layout) };
     }
     with_record(|record| {
-        let word = pages::peek(block as usize);
-        if word.low() == record.tag() {
-            // SAFETY: `fits` admits sizes up to a page.
-            let pair = unsafe { slow::pair_of(size) };
-            // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-            unsafe { count_small(record.counters(), pair, 1, size) };
-            // SAFETY: by the caller; `fits` implies that the alignment makes no difference.
-            unsafe { Jemalloc.dealloc(block, slow::unflagged(size)) }
-        } else {
+        match pages::value(block as usize) {
+            Some(word) if word.low() == record.tag() => {
+                // SAFETY: `fits` admits sizes up to a page.
+                let pair = unsafe { slow::pair_of(size) };
+                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+                unsafe { count_small(record.counters(), pair, 1, size) };
+                // SAFETY: by the caller; `fits` implies that the alignment makes no difference.
+                unsafe { Jemalloc.dealloc(block, slow::unflagged(size)) }
+            }
             // SAFETY: by the caller, and the layout is fast.
-            unsafe { slow::free_small(block, size, word) }
+            other => unsafe { slow::free_small(block, size, other.unwrap_or(Word::VIRGIN)) },
         }
     });
 }

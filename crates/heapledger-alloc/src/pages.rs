@@ -41,16 +41,22 @@ pub(crate) fn word(address: usize) -> Option<&'static AtomicU64> {
 /// The value of the page's word; a page without one reads as virgin.
 #[inline(always)]
 pub(crate) fn peek(address: usize) -> Word {
+    value(address).unwrap_or(Word::VIRGIN)
+}
+
+/// The value of the page's word, if its GiB has a leaf.
+#[inline(always)]
+pub(crate) fn value(address: usize) -> Option<Word> {
     let biased = entry(address).load(Acquire);
     if biased as usize <= REFUSED {
         unlikely();
-        return Word::VIRGIN;
+        return None;
     }
     // SAFETY: the entry is neither null nor REFUSED.
     let word = unsafe { word_at(biased, address) };
     // Acquire: who sees a row in the word sees what it was filled with. Free on x86, like that of the entry above,
     // which pairs with the leaf's publication.
-    Word(word.load(Acquire))
+    Some(Word(word.load(Acquire)))
 }
 
 /// Tells the compiler to lay the branch out of the way: every block but the first of a GiB finds a leaf.
