@@ -145,10 +145,14 @@ fn grown_blocks_leave_their_owner(from: usize, to: usize) {
 /// Returns how many blocks were looked at: which pages jemalloc takes for them is its own affair.
 fn pages_forget_where_wide_blocks_ended(wide_bytes: usize) -> usize {
     const LITTLE_BYTES: usize = 64;
+    /// jemalloc splits no run of more than 64 free pages for a slab of one page (`opt.lg_extent_max_active_fit`). So
+    /// every eighth block stays, and what lies between two of those is 28 pages at most.
+    const KEPT_EACH: usize = 8;
     let count = 4 * SMALL_TOTAL_BYTES / wide_bytes;
     // All room before anything is looked at.
     let mut wide: Vec<Block> = Vec::with_capacity(count);
     let mut pages: Vec<usize> = Vec::with_capacity(8 * count);
+    let mut kept: Vec<Block> = Vec::with_capacity(count);
     let mut little: Vec<Block> = Vec::with_capacity(16 * SMALL_TOTAL_BYTES / LITTLE_BYTES);
     for number in 0..count {
         let region = if number % 2 == 0 { *X } else { *Y };
@@ -160,7 +164,9 @@ fn pages_forget_where_wide_blocks_ended(wide_bytes: usize) -> usize {
     }
     pages.sort_unstable();
     pages.dedup();
-    wide.into_iter().for_each(Block::free);
+    for (number, block) in wide.into_iter().enumerate() {
+        if number % KEPT_EACH == 0 { kept.push(block) } else { block.free() }
+    }
     flush();
     Y.scope(|| (0..little.capacity()).for_each(|_| little.push(Block::new(LITTLE_BYTES, 8))));
     let mut used_again = 0;
@@ -172,7 +178,7 @@ fn pages_forget_where_wide_blocks_ended(wide_bytes: usize) -> usize {
             assert_pages(&[page], *Y, format_args!("of blocks of {LITTLE_BYTES} bytes where {wide_bytes} were"));
         }
     }
-    little.into_iter().for_each(Block::free);
+    little.into_iter().chain(kept).for_each(Block::free);
     flush();
     used_again
 }
