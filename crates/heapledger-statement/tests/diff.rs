@@ -4,8 +4,8 @@ mod fixtures;
 
 use fixtures::pages::{self, exactly};
 use heapledger_statement::{
-    Diff, Figure, Flow, FullReadings, LineId, Readings, RegionPagesReading, RegionReading, Resident, SlotsReading,
-    Statement, Summary,
+    Figure, Flow, FullReadings, LineId, Readings, RegionPagesReading, RegionReading, Resident, SlotsReading, Statement,
+    Summary,
 };
 use proptest::prelude::*;
 
@@ -196,6 +196,7 @@ fn summaries_have_a_difference_that_sums_to_nothing() {
 
 #[cfg(feature = "serde")]
 mod json {
+    use heapledger_statement::Diff;
     use heapledger_statement::json::JsonError;
 
     use super::*;

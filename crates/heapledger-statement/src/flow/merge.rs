@@ -41,6 +41,7 @@ pub(super) fn merge(
     let mut after = Side::new(after, numbers.1);
     let mut bytes_of = Meeting::new(numbers.0.several);
     let mut pairs: HashMap<(u64, u64), Alike, BuildHasherDefault<Mixer>> = HashMap::default();
+    let mut under: HashMap<Under, u64, BuildHasherDefault<Mixer>> = HashMap::default();
     let mut memo = Memo::default();
     loop {
         let start = before.start().min(after.start());
@@ -67,6 +68,17 @@ pub(super) fn merge(
             after.advance();
             continue;
         }
+        // PERF: a long stretch of one share over many slabs that are alike.
+        if let Some(one) = before.over(&after) {
+            *under.entry(Under { later: true, ..one }).or_insert(0) += 1;
+            after.advance();
+            continue;
+        }
+        if let Some(one) = after.over(&before) {
+            *under.entry(one).or_insert(0) += 1;
+            before.advance();
+            continue;
+        }
         let mut end = before.border(start).min(after.border(start));
         loop {
             before.take(&mut end, &mut bytes_of.had);
@@ -79,6 +91,17 @@ pub(super) fn merge(
     }
     for ((one, other), Alike { bytes, times }) in pairs {
         bytes_of.alike((&mut before, one), (&mut after, other), (bytes, times));
+    }
+    for (Under { later, place, forced, alike, bytes }, times) in under {
+        let whole = Amount { place, bytes, forced };
+        if later {
+            bytes_of.had.0.push(whole);
+            after.add_alike(alike, &mut bytes_of.has);
+        } else {
+            before.add_alike(alike, &mut bytes_of.had);
+            bytes_of.has.0.push(whole);
+        }
+        bytes_of.distribute(bytes, times);
     }
     memo.rest().for_each(|pair| bytes_of.pair(&before, &after, &pair));
     bytes_of.stays.finish(&mut bytes_of.cells);
@@ -146,6 +169,17 @@ struct Alike {
     times: u64,
 }
 
+/// Part of a stretch of one share, as long as a stretch of the other map, which is alike others.
+#[derive(Copy, Clone, Debug, Eq, PartialEq, Hash)]
+struct Under {
+    /// Whether the other map is the later one.
+    later: bool,
+    place: Place,
+    forced: bool,
+    alike: u64,
+    bytes: u64,
+}
+
 /// One map, and how far it was read.
 struct Side<'a, S> {
     of: &'a mut S,
@@ -175,6 +209,28 @@ impl<'a, S: Stretches> Side<'a, S> {
         let (one, two) = (&self.stretch, &other.stretch);
         let same = one.start == two.start && one.end == two.end && one.alike != 0 && two.alike != 0;
         (same && !self.is_over && !other.is_over).then_some((one.alike, two.alike))
+    }
+
+    /// What one share has of the other's next stretch, if it reaches beyond that, which is then cut off.
+    #[inline]
+    fn over<T: Stretches>(&mut self, other: &Side<'_, T>) -> Option<Under> {
+        let (mine, theirs) = (&mut self.stretch, &other.stretch);
+        let reaches = mine.start == theirs.start && mine.end > theirs.end && theirs.alike != 0;
+        if !reaches || self.is_over || other.is_over || !other.of.written(theirs.alike).is_empty() {
+            return None;
+        }
+        if mine.alike != 0 {
+            self.of.fill(mine.alike, &mut mine.shares);
+            mine.alike = 0;
+        }
+        let [share] = &mut mine.shares[..] else { return None };
+        let bytes = theirs.end - theirs.start;
+        // One share is all of a stretch, so this is no more than it has.
+        share.bytes -= bytes;
+        mine.start = theirs.end;
+        let part = Share { holder: share.holder, bytes };
+        let Amount { place, forced, .. } = self.amount(part);
+        Some(Under { later: false, place, forced, alike: theirs.alike, bytes })
     }
 
     /// Adds the shares of a stretch with this number.
