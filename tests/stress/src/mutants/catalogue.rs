@@ -409,16 +409,16 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "sums read allocated before freed",
-        file: "heapledger-alloc/src/counters.rs",
-        from: "    for side in [1, 0] {\n        for_each_set(regions, |region, words| {\n            let sum",
-        to: "    for side in [0, 1] {\n        for_each_set(regions, |region, words| {\n            let sum",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "    for side in [1, 0] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
+        to: "    for side in [0, 1] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
         caught_by: &[Reader],
     },
     Mutant {
         name: "totals read allocated before freed",
-        file: "heapledger-alloc/src/counters.rs",
-        from: "    for side in [1, 0] {\n        for_each_set(regions, |region, words| {\n            let value",
-        to: "    for side in [0, 1] {\n        for_each_set(regions, |region, words| {\n            let value",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "    for side in [1, 0] {\n        for_each_set(0..regions, |region, words| {\n            let value",
+        to: "    for side in [0, 1] {\n        for_each_set(0..regions, |region, words| {\n            let value",
         caught_by: &[Reader],
     },
     Mutant {
