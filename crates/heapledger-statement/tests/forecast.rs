@@ -219,7 +219,7 @@ mod bands {
             heap.muzzy.resident = heapledger_statement::Resident::exactly(muzzy);
             heap.largest_dirty_bytes = largest << 20;
             full.clock.decays = Ok(decays);
-            let earlier = |ms| EarlierReading { ago_ns: ms * 1_000_000, arenas: Vec::new() };
+            let earlier = |ms| EarlierReading { ago_ns: ms * 1_000_000, arenas: Vec::new(), gone_bytes: None };
             full.clock.earlier = ago_ms.map(earlier);
             // What does not fit together is believed of a busy process.
             readings.traffic_bytes = None;

@@ -21,6 +21,8 @@ struct Last {
     began: Instant,
     /// What was free then; `None` if the heap was not walked.
     arenas: Option<Vec<ArenaFreeReading>>,
+    /// What jemalloc had given back until then, since the process started.
+    gone_bytes: Option<u64>,
 }
 
 /// The decay times of all arenas. Allocates.
@@ -36,11 +38,13 @@ pub(crate) fn decays() -> Result<Vec<ArenaDecayReading>, Refused> {
     Ok(decays)
 }
 
-/// The clock of a statement that was read between two moments; the next one will find it as the earlier one.
+/// The clock of a statement that was read between two moments; the next one will find it as the earlier one. `gone` is what
+/// jemalloc had given back before the pages were read, and after.
 pub(crate) fn reading(
     decays: Result<Vec<ArenaDecayReading>, Refused>,
     walk: &Reading<WalkReading>,
     (began, taken): (Instant, Instant),
+    [gone_before, gone_after]: [Option<u64>; 2],
 ) -> ClockReading {
     let decays = decays.map_err(|refused| Why::new(refused.to_string(), refused.remedy()));
     let arenas = walk.as_ref().ok().and_then(|walk| walk.heap.as_ref().ok()).map(|heap| heap.arenas.clone());
@@ -52,9 +56,10 @@ pub(crate) fn reading(
     let zero = before.as_ref().map_or(began, |last| last.zero);
     let earlier = before.and_then(|last| {
         let ago_ns = nanoseconds(last.began, taken);
-        last.arenas.map(|arenas| EarlierReading { ago_ns, arenas })
+        let gone_bytes = gone_after.zip(last.gone_bytes).and_then(|(now, then)| now.checked_sub(then));
+        last.arenas.map(|arenas| EarlierReading { ago_ns, arenas, gone_bytes })
     });
-    *last = Some(Last { process, zero, began, arenas });
+    *last = Some(Last { process, zero, began, arenas, gone_bytes: gone_before });
     ClockReading { taken_ns: Some(nanoseconds(zero, taken)), decays, earlier, oversize_arena: None }
 }
 

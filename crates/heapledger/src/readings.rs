@@ -90,7 +90,7 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
     let walk = pages.reading();
     // After the pages, so that every arena among them has one.
     let decays = clock::decays();
-    let clock = ClockReading { oversize_arena, ..clock::reading(decays, &walk, (started, taken)) };
+    let clock = ClockReading { oversize_arena, ..clock::reading(decays, &walk, (started, taken), moment.purged) };
     let mapped = map.then(|| Mapped {
         map: pages.take_map(),
         names: mapped::names(&readings),

@@ -9,8 +9,8 @@
 //! * Of the pages that came, never more are counted than came. So no pages stay longer than the curve says, counted
 //!   from when they came at the latest and with each look as late as it can be: the upper ends. Pages that had been
 //!   free for a while at the statement go no later than new ones, since the curve falls ever faster for what is left.
-//!   (Some went before it, as a whole: of so much more some may stay. It is taken to be no more than lies side by side
-//!   now.)
+//!   (Some went before it, as a whole: of so much more some may stay. That is no more than jemalloc says that it gave
+//!   back since the statement before, and taken to be no more than lies side by side now.)
 //! * Dirty pages that go become muzzy in the same look, just before the clock of the muzzy ones is looked at. It counts
 //!   as new by how much there are more than before it last purged, so that what goes while others come is not counted:
 //!   muzzy pages may go as early as they come. And they grow together at once. So the only lower end that holds in any
@@ -82,6 +82,8 @@ pub(super) struct Pool {
     pub dirty: Band,
     pub muzzy: Band,
     largest_bytes: f64,
+    /// What at most went before the statement beyond what the curve lets go, since it went as a whole.
+    ahead_bytes: f64,
     /// What background threads leave.
     leftover_bytes: f64,
     stages: Option<Stages>,
@@ -134,6 +136,8 @@ impl Pool {
             dirty: Band { low: 0.0, high: 0.0 },
             muzzy: Band { low: 0.0, high: 0.0 },
             largest_bytes: clock.largest_dirty_bytes as f64,
+            ahead_bytes: clock.gone_bytes.map_or(clock.largest_dirty_bytes, |gone| gone.min(clock.largest_dirty_bytes))
+                as f64,
             leftover_bytes: 0.0,
             stages: None,
         }
@@ -149,7 +153,7 @@ impl Pool {
         let whole = self.fresh_bytes + self.old_bytes;
         let mut low = self.fresh_bytes * fresh.low + self.old_bytes * old.low;
         // What went before the statement may have gone as a whole too.
-        let mut high = (self.fresh_bytes + self.largest_bytes) * fresh.high + self.old_bytes * old.high;
+        let mut high = (self.fresh_bytes + self.ahead_bytes) * fresh.high + self.old_bytes * old.high;
         if low < whole {
             // What lies side by side goes as a whole.
             low -= self.largest_bytes;
@@ -202,7 +206,7 @@ impl Pool {
             Slack { age_ms: f64::INFINITY, late_ms: driver.late_ms(self.muzzy_decay_ms) },
         );
         let low = self.muzzy_bytes * share.low;
-        let mut high = (self.muzzy_bytes + self.largest_bytes) * share.high;
+        let mut high = (self.muzzy_bytes + self.ahead_bytes) * share.high;
         if driver == Driver::Background && t_ms < self.tail_ms(driver) {
             high += self.leftover_bytes;
         }

@@ -113,6 +113,7 @@ impl From<&Clock> for ClockReport {
         Self {
             taken_ns: clock.taken_ns,
             earlier_ago_ns: clock.earlier_ago_ns,
+            gone_bytes: clock.gone_bytes,
             largest_dirty_bytes: clock.largest_dirty_bytes,
             arenas: clock
                 .arenas
@@ -130,6 +131,7 @@ impl From<ClockReport> for Clock {
         Self {
             taken_ns: report.taken_ns,
             earlier_ago_ns: report.earlier_ago_ns,
+            gone_bytes: report.gone_bytes,
             largest_dirty_bytes: report.largest_dirty_bytes,
             arenas: why.map_or_else(|| Ok(report.arenas.into_iter().map(ArenaFree::from).collect()), Err),
         }

@@ -108,6 +108,9 @@ pub struct ClockReport {
     pub taken_ns: Option<u64>,
     /// How long before that the statement before it was taken; `null` if there was none.
     pub earlier_ago_ns: Option<u64>,
+    /// What jemalloc gave back since then, address space; left out if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_bytes: Option<u64>,
     /// Address space of the most dirty extents that lie side by side: they go as a whole.
     pub largest_dirty_bytes: u64,
     /// Arenas with free pages.

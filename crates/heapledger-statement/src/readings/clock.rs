@@ -45,6 +45,8 @@ pub struct EarlierReading {
     pub ago_ns: u64,
     /// Arenas with free pages then; the others had none.
     pub arenas: Vec<ArenaFreeReading>,
+    /// Bytes of address space that jemalloc gave back since, of dirty and of muzzy pages; `None` if it does not tell.
+    pub gone_bytes: Option<u64>,
 }
 
 impl ClockReading {

@@ -9,6 +9,8 @@ pub(crate) struct Clock {
     pub arenas: Reading<Vec<ArenaFree>>,
     /// How long ago the statement before was taken.
     pub earlier_ago_ns: Option<u64>,
+    /// What jemalloc gave back since then, if that is known.
+    pub gone_bytes: Option<u64>,
     pub largest_dirty_bytes: u64,
 }
 
@@ -29,7 +31,7 @@ impl Default for Clock {
     /// Of a statement that was not taken here.
     fn default() -> Self {
         let why = Why::new("the statement was read back", "forecast in the process that takes it");
-        Self { taken_ns: None, arenas: Err(why), earlier_ago_ns: None, largest_dirty_bytes: 0 }
+        Self { taken_ns: None, arenas: Err(why), earlier_ago_ns: None, gone_bytes: None, largest_dirty_bytes: 0 }
     }
 }
 
@@ -65,6 +67,7 @@ impl Clock {
             taken_ns: clock.taken_ns,
             arenas,
             earlier_ago_ns: clock.earlier.as_ref().map(|earlier| earlier.ago_ns),
+            gone_bytes: clock.earlier.as_ref().and_then(|earlier| earlier.gone_bytes),
             largest_dirty_bytes: heap.map_or(0, |heap| heap.largest_dirty_bytes),
         }
     }
