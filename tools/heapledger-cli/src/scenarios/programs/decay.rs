@@ -11,7 +11,8 @@ use crate::scenarios::{Run, Scenario};
 
 static A: Region = Region::new("A");
 
-/// 120 MiB in blocks whose free neighbours are joined to 4 MiB at most, so that nothing goes at once.
+/// 120 MiB, and with their pads 150. jemalloc grows by mappings of 2, 2.5, 3, … MiB, and 24 is the size at which their sum
+/// reaches 137; free neighbours are joined within a mapping.
 const BLOCKS: usize = 1920;
 const BYTES: usize = 64 * KIB;
 const ALL: usize = BLOCKS * BYTES;
@@ -36,13 +37,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the traffic rests: less than a hundredth of the shortest decay time, which is what a forecast assumes.
 const BETWEEN: Duration = Duration::from_millis(5);
 
-/// Blocks of thread-cache traffic at a time. Each 64 KiB a cache gives some of what it holds back, which ticks: so few
-/// that no thousand of these come while it is watched.
-const CACHED_BLOCKS: usize = 100;
+/// Free neighbours that are joined at most, and go as a whole: the largest mapping, and the next size in case.
+const SIDE_BY_SIDE: usize = 28 * MIB;
 
-/// What lies side by side at most, in the largest of jemalloc's mappings of these: on a busy machine what a cache gives
-/// back by and by may tick often enough for it to go.
-const GIVEN_BACK_BY_CACHES: usize = 24 * MIB;
+/// Blocks of thread-cache traffic at a time. For each 64 KiB that are allocated a cache gives some of what it holds back,
+/// which ticks: so few that fewer bytes are allocated while it is watched.
+const CACHED_BLOCKS: usize = 2;
+const _: () = assert!(CACHED_BLOCKS * 64 * (IDLE.as_millis() / (2 * BETWEEN.as_millis())) as usize <= 64 * KIB);
+
+/// How long is looked whether all stay.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// What the main thread makes dirty beside it.
 const BESIDE: usize = MIB;
@@ -107,6 +111,7 @@ fn run(mode: &Mode) -> Result<Report, SceneError> {
         std::thread::sleep(PURGE_UNDER_WAY);
     }
     let freed = scene.take("freed")?;
+    let looked = Instant::now();
     let forecast = freed.forecast_under(mode.traffic);
     let mut watch = Watch { mode, began, ended, loaded, forecast, outside: Vec::new(), looks: 0 };
     if mode.dirty_ms == 0 {
@@ -120,10 +125,9 @@ fn run(mode: &Mode) -> Result<Report, SceneError> {
         }
     } else {
         let (most, left) = (ALL + BLOCKS * LARGE_PAD + BESIDE, watch.left(&freed));
-        // The frees tick too, and what lies side by side goes as a whole; half is more than ever did.
-        let reason = "every block, with its pad or without, but for what went while others were freed";
-        scene.within("dirty and muzzy, freed", ALL / 2, most, left, reason);
-        watch.until(Duration::from_secs(3));
+        let reason = "every block, with its pad or without, but for what the curve let go while they were freed";
+        scene.within("dirty and muzzy, freed", watch.least_freed(looked), most, left, reason);
+        watch.until(IDLE);
         // A statement allocates a little, which may tick; the check of the forecast knows what its own ticks let go,
         // and is the first to look.
         watch.compare()?;
@@ -136,8 +140,7 @@ fn run(mode: &Mode) -> Result<Report, SceneError> {
         0,
         Measured::Exact(outside),
         &format!(
-            "of {looks} looks, within 1 MiB for what the main thread does, or one extent for what caches give back; \
-             it said: {forecast}. {}",
+            "of {looks} looks, within 1 MiB for what the main thread does; it said: {forecast}. {}",
             told.join("; ")
         ),
     );
@@ -182,6 +185,15 @@ impl Watch<'_> {
         }
     }
 
+    /// What is dirty or muzzy at least at a moment after the frees, which tick: what the curve leaves of the first one by
+    /// then, less what lies side by side, if anything can have gone.
+    fn least_freed(&self, looked: Instant) -> usize {
+        let Ok(dirty_ms) = u64::try_from(self.mode.dirty_ms) else { return ALL };
+        let share = looked.duration_since(self.began).as_secs_f64() * 1e3 / dirty_ms as f64;
+        let gone = (ALL as f64 * curve(share.min(1.0))) as usize;
+        ALL.saturating_sub(gone + SIDE_BY_SIDE)
+    }
+
     /// Dirty and muzzy, over what there was before.
     fn left(&self, statement: &Statement) -> Figure {
         rise(&self.loaded, statement, LineId::Dirty) + rise(&self.loaded, statement, LineId::Muzzy)
@@ -192,8 +204,7 @@ impl Watch<'_> {
         let check = self.forecast.check();
         let check = check.map_err(|source| SceneError::Refused { doing: "check the forecast", source })?;
         self.looks += 1;
-        let beside = if self.mode.traffic == Traffic::Cached { GIVEN_BACK_BY_CACHES } else { BESIDE };
-        let beside = i64::try_from(beside).unwrap_or(i64::MAX);
+        let beside = i64::try_from(BESIDE).unwrap_or(i64::MAX);
         let held = check.said.ends().zip(check.found.ends()).is_some_and(|(said, found)| {
             // What was found is known up to what the check itself let go.
             said.0.saturating_sub(beside) <= found.1 && found.0 <= said.1.saturating_add(beside)
