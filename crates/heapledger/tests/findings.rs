@@ -435,7 +435,8 @@ fn subject_unattributed() {
     assert_not_gained(&finding, &before, &take());
 
     // To the letter: its two numbers, and no others.
-    let arguments = finding.remedy.strip_prefix("libc::munmap(").and_then(|rest| rest.strip_suffix(')'));
+    let condition = "once nobody needs it, and whoever mapped it does not unmap it: libc::munmap(";
+    let arguments = finding.remedy.strip_prefix(condition).and_then(|rest| rest.strip_suffix(')'));
     let numbers: Vec<usize> = arguments
         .expect("it is a call of munmap")
         .split(", ")

@@ -103,13 +103,13 @@ fn unattributed(statement: &Statement, found: &mut Vec<Finding>) {
         let at = largest.map(|range| format!(", the largest at {:x}-{:x}", range.start, range.end)).unwrap_or_default();
         let says = format!("{} MiB are in mappings that nobody names{at}", bytes.mib());
         let id = FindingId::UnattributedMappings;
-        let remedy = match largest {
-            Some(range) => format!("libc::munmap({:#x} as *mut _, {:#x})", range.start, range.end - range.start),
-            None => id.row().remedy.to_owned(),
+        let Some((range, (low, high))) = largest.and_then(|range| Some((range, range.figure.ends()?))) else {
+            return found.push(Finding::new(id, says, vec![(LineId::Unattributed, bytes)], id.row().remedy));
         };
+        let call = format!("libc::munmap({:#x} as *mut _, {:#x})", range.start, range.end - range.start);
+        let remedy = format!("once nobody needs it, and whoever mapped it does not unmap it: {call}");
         let mut finding = Finding::new(id, says, vec![(LineId::Unattributed, bytes)], remedy);
         finding.gain_on = LineId::Unattributed;
-        let (low, high) = largest.and_then(|range| range.figure.ends()).unwrap_or_default();
         found.push(finding.gaining(low, high));
     }
 }
