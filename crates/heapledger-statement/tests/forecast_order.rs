@@ -67,6 +67,7 @@ impl Clock {
             self.backlog.pop_front();
             self.backlog.push_back(0);
         }
+        // As jemalloc does it: fewer than before count as none that came.
         self.backlog[STEPS - 1] = pages.saturating_sub(self.nunpurged);
         let weight = |place: usize| {
             let x = (place + 1) as f64 / STEPS as f64;

@@ -70,7 +70,8 @@ pub fn run_one(words: impl Iterator<Item = String>) -> Result<(), String> {
     let mut micros = Vec::new();
     for _ in 0..count {
         last = take()?;
-        micros.push(i64::try_from(last.cost_ns.unwrap_or_default() / 1000).unwrap_or(i64::MAX));
+        let cost_ns = last.cost_ns.ok_or("a statement does not say what it cost")?;
+        micros.push(i64::try_from(cost_ns / 1000).map_err(|error| error.to_string())?);
     }
     drop(black_box(blocks));
     let bytes = if shape == "zeroes" { mib * MIB } else { resident_bytes(&last)? };

@@ -55,6 +55,7 @@ impl Unit {
         let allocated = slots - free;
         let owner = context.owner;
         let keeper = if allocated > 0 { owner } else { Owner::Nobody };
+        // What a sound unit has beyond its slots.
         let rest = bytes as u64 - slots * slot_bytes;
         for (holder, bytes) in [
             (Holder::Block { owner, huge: false }, allocated * slot_bytes),
