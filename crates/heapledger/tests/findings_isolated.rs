@@ -36,13 +36,18 @@ fn find(statement: &Statement) -> Option<Finding> {
     statement.findings().into_iter().find(|finding| finding.id == FindingId::SlabsPinned)
 }
 
+/// By how much RSS fell, but for the ledger's tables: pages that blocks of two regions share have rows there, and a
+/// freed page keeps its row until it is used again. Where jemalloc takes other pages each time, there are more.
 fn gained(before: &Statement, after: &Statement) -> i64 {
-    (before.figure(LineId::Rss) - after.figure(LineId::Rss)).as_exact().expect("the kernel counts")
+    let beside_tables = |statement: &Statement| {
+        (statement.figure(LineId::Rss) - statement.figure(LineId::OwnTables)).as_exact().expect("both are counted")
+    };
+    beside_tables(before) - beside_tables(after)
 }
 
 #[test]
 fn an_isolated_region_pins_nothing_of_others() {
-    // Tables of the ledger and of jemalloc that this work needs are there before it is measured.
+    // Tables of jemalloc that this work needs are there before it is measured.
     drop(scatter(&B));
     let of_b = scatter(&B);
     let before = purged();
