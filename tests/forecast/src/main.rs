@@ -51,6 +51,7 @@ fn results(args: &Args) -> Vec<ModeRuns> {
 }
 
 fn run(args: &Args) -> Result<(), String> {
+    let load = record::load();
     let mut report = String::new();
     let mut failed = Vec::new();
     for (mode, runs) in results(args) {
@@ -65,7 +66,7 @@ fn run(args: &Args) -> Result<(), String> {
         failed.extend(sum.failures(mode));
     }
     if let Some(file) = &args.record {
-        record::write(file, args, &report, failed.is_empty())
+        record::write(file, args, load, &report, failed.is_empty())
             .map_err(|error| format!("{}: {error}", file.display()))?;
     }
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }

@@ -7,13 +7,21 @@ use std::process::Command;
 
 use crate::args::Args;
 
-pub fn write(file: &Path, args: &Args, report: &str, passed: bool) -> io::Result<()> {
+/// What else the machine did: the kernel's load of the last minute.
+pub fn load() -> String {
+    let all = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    all.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
+}
+
+/// `load` is that from before the run.
+pub fn write(file: &Path, args: &Args, load: String, report: &str, passed: bool) -> io::Result<()> {
     let facts = [
         ("command", args.command()),
         ("result", if passed { "passed" } else { "failed" }.to_owned()),
         ("commit", first_line("git", &["rev-parse", "HEAD"])),
         ("compiler", first_line("rustc", &["--version"])),
         ("processors", std::thread::available_parallelism().map_or("unknown".to_owned(), |count| count.to_string())),
+        ("load before it", load),
         ("kernel", first_line("uname", &["-sr"])),
         ("date", first_line("date", &["-u", "+%Y-%m-%d"])),
     ];
