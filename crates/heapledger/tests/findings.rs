@@ -38,6 +38,16 @@ fn take() -> Statement {
     heapledger::statement().expect("the ledger is installed")
 }
 
+/// What taking, judging and printing statements needs of code and of slabs is resident before anything is measured: it
+/// would come out of the gain, which is told of RSS.
+fn ready() {
+    for _ in 0..2 {
+        let statement = take();
+        let findings: Vec<String> = statement.findings().iter().map(ToString::to_string).collect();
+        std::hint::black_box((statement.to_string(), findings, statement.forecast().to_string()));
+    }
+}
+
 fn find(statement: &Statement, id: FindingId) -> Option<Finding> {
     statement.findings().into_iter().find(|finding| finding.id == id)
 }
@@ -85,7 +95,7 @@ fn background_threads_return_what_an_idle_process_keeps() {
 #[ignore = "a process of its own: see `alone`"]
 fn subject_background_threads() {
     decay_ms(DECAY.as_millis() as i64);
-    take();
+    ready();
     make_dirty(64 * MIB);
     let before = take();
     let finding = found(&before, FindingId::BackgroundThreadsOff);
@@ -115,7 +125,7 @@ fn a_decay_time_of_never_is_ended() {
 fn subject_decay_never() {
     decay_ms(-1);
     heapledger::configure().background_threads(true).expect("they can be started");
-    take();
+    ready();
     make_dirty(64 * MIB);
     let before = take();
     let finding = found(&before, FindingId::DecayNever);
@@ -142,7 +152,7 @@ fn two_decay_times_of_never_are_both_ended() {
 fn subject_both_decays_never() {
     heapledger::configure().dirty_decay_ms(-1).expect("it is a decay time").muzzy_decay_ms(-1).expect("so is this");
     heapledger::configure().background_threads(true).expect("they can be started");
-    take();
+    ready();
     make_dirty(64 * MIB);
     let before = take();
     let finding = found(&before, FindingId::DecayNever);
@@ -172,7 +182,7 @@ fn subject_oversize() {
     // So long that nothing goes while the test runs.
     decay_ms(600_000);
     heapledger::configure().background_threads(true).expect("they can be started");
-    take();
+    ready();
     let blocks: Vec<Vec<u8>> = A.scope(|| (0..8).map(|_| vec![1; 16 * MIB]).collect());
     drop(blocks);
     let before = take();
@@ -279,7 +289,7 @@ fn thread_caches_are_flushed_by_their_threads() {
 #[test]
 #[ignore = "a process of its own: see `alone_with`"]
 fn subject_thread_caches() {
-    take();
+    ready();
     let (cached, purged) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
     let idle = || {
         let blocks: Vec<Vec<u8>> = A.scope(|| (0..1_000).map(|_| vec![1_u8; 32 << 10]).collect());
@@ -321,7 +331,7 @@ fn what_glibc_keeps_is_trimmed() {
 fn subject_glibc() {
     use libc::{free, malloc, malloc_trim, memset};
     const BLOCK: usize = 64 << 10;
-    take();
+    ready();
     let mut blocks = Vec::new();
     for _ in 0..800 {
         // SAFETY: any size may be asked for.
@@ -364,7 +374,7 @@ fn subject_glibc_in_pieces() {
     use libc::{free, malloc, malloc_trim, memset};
     // More than glibc's caches for small blocks take, so that the pieces are its arena's.
     const BLOCK: usize = 2000;
-    take();
+    ready();
     let blocks: Vec<*mut libc::c_void> = (0..40_000)
         .map(|_| {
             // SAFETY: any size may be asked for.
@@ -419,7 +429,7 @@ fn subject_unattributed() {
         assert_ne!(mapped, libc::MAP_FAILED);
         mapped
     };
-    take();
+    ready();
     // Closed pages on both sides, so that it is joined with nobody's.
     let around = map(std::ptr::null_mut(), BYTES + 2 * PAGE, libc::PROT_NONE, 0);
     let inside = around.wrapping_byte_add(PAGE);
