@@ -65,6 +65,8 @@ pub struct Walker {
     loader: MapList<(usize, usize)>,
     /// Where the main thread's record is, once it was found.
     main_record: Option<usize>,
+    /// Where the loader's word for debuggers is, once it was found.
+    debug_record: Option<usize>,
     pieces: MapList<Piece>,
     runs: MapList<Run>,
     extents: MapList<Extent>,
@@ -112,6 +114,7 @@ impl Walker {
             segments: MapList::with_room(SEGMENTS)?,
             loader: MapList::with_room(LOADER)?,
             main_record: None,
+            debug_record: None,
             pieces: MapList::with_room(SPARE)?,
             runs: MapList::with_room(RUNS)?,
             extents: MapList::with_room(EXTENTS)?,
@@ -152,7 +155,9 @@ impl Walker {
             sums.set_len(arenas);
         }
         self.own.grow(tables + SPARE)?;
-        self.maps.read(self.roots)?;
+        if !self.maps.have_room() {
+            self.maps.read(self.roots)?;
+        }
         // The heap and the file pass need few pieces and ranges for each mapping.
         let mappings = self.maps.vmas().len();
         self.pieces.grow(2 * (mappings + tables) + SPARE)?;
@@ -222,7 +227,12 @@ impl Walker {
     fn cut(&mut self, tables: &[(usize, usize)]) -> Result<(), ReadError> {
         for _ in 0..TRIES {
             self.list_own(tables)?;
+            let buffers = self.maps.ranges();
             self.maps.read(self.roots)?;
+            if self.maps.ranges() != buffers {
+                // They were too small and lie elsewhere now.
+                continue;
+            }
             segments(self.maps.vmas(), &mut self.segments);
             self.pieces.clear();
             let (devices, pieces) = (&self.devices, &mut self.pieces);

@@ -22,9 +22,9 @@ const AHEAD: usize = 48;
 /// For so many elements together records are asked for.
 const TOGETHER: usize = 16;
 
-/// How many extents ahead large ones are looked for, where two sizes take turns: a block and what its size was rounded
-/// up by.
-const PAIRS_AHEAD: usize = 4;
+/// Where large ones of two sizes take turns, a block and what its size was rounded up by, so many pairs are asked for
+/// together: each lies in another page of the tree.
+const PAIRS: usize = 16;
 
 /// The layout of nearly every build.
 const USUAL: Layout = LAYOUTS[0];
@@ -70,8 +70,10 @@ pub(crate) struct Cursor<'a> {
     records: (usize, usize),
     /// Records of slabs that begin below this were asked for.
     asked_until: usize,
-    /// Bytes of the last extent.
-    last_bytes: usize,
+    /// Elements of large extents that begin below this were asked for.
+    guessed_until: usize,
+    /// Bytes of the last two extents, the last one first.
+    last_bytes: [usize; 2],
 }
 
 impl Emap {
@@ -87,7 +89,8 @@ impl Emap {
             guarded: false,
             records: (0, 0),
             asked_until: start,
-            last_bytes: 0,
+            guessed_until: start,
+            last_bytes: [0; 2],
         }
     }
 
@@ -280,14 +283,35 @@ impl Cursor<'_> {
                 self.asked_until += together;
             }
         } else {
-            // Where the next ones begin is a guess; a wrong one costs nothing but itself.
-            let near = PAIRS_AHEAD * (bytes + self.last_bytes);
-            if let Some(far) = extent.end.checked_add(2 * near).filter(|far| *far < self.leaf_until) {
-                prefetch(self.place(layout, far) + layout.leaf_edata_offset);
-                prefetch(self.record_at(layout, extent.end + near));
+            self.guess_ahead(layout, extent.end, bytes);
+        }
+        self.last_bytes = [bytes, self.last_bytes[0]];
+    }
+
+    /// The same for large extents, of which this one ends here. Where the next ones begin is a guess; a wrong one costs
+    /// nothing but itself.
+    #[inline(always)]
+    fn guess_ahead(&mut self, layout: &Layout, from: usize, bytes: usize) {
+        let [next, before] = self.last_bytes;
+        if bytes != before {
+            self.guessed_until = from;
+            return;
+        }
+        if from < self.guessed_until {
+            return;
+        }
+        let pair = next.saturating_add(bytes);
+        // PERF: many together, so that the processor walks page tables for several of them at once. First the records,
+        // whose elements were asked for a turn before.
+        for from in [from, from + next] {
+            for at in (from..self.leaf_until).step_by(pair).take(PAIRS) {
+                prefetch(self.record_at(layout, at));
+            }
+            for at in (from..self.leaf_until).step_by(pair).skip(PAIRS).take(PAIRS) {
+                prefetch(self.place(layout, at) + layout.leaf_edata_offset);
             }
         }
-        self.last_bytes = bytes;
+        self.guessed_until = from.saturating_add(PAIRS.saturating_mul(pair)).min(self.leaf_until);
     }
 
     /// The record that the element of a page below `leaf_until` names; 0 if there is none.

@@ -4,7 +4,7 @@
 //! It keeps them in pages that it maps without a name. All is read through the kernel, which refuses and does not
 //! fault; no lock of the loader's is taken.
 
-use super::memory::{auxiliary, peek, this_thread};
+use super::memory::{auxiliary, peek, peek_all, this_thread};
 
 /// The public beginning of glibc's record of an object, and what its own part has at least.
 const OBJECT_BYTES: usize = 1024;
@@ -19,6 +19,7 @@ const RECORD_WORDS: usize = 7;
 /// Thread-local variables of objects that were loaded at the start lie so near to the record at most.
 const VARIABLES_BYTES_AT_MOST: usize = 16 << 20;
 const MODULES_AT_MOST: usize = 1024;
+const MODULES_TOGETHER: usize = 32;
 
 const SEGMENT_WORDS: usize = 7;
 const SEGMENT_BYTES: usize = 8 * SEGMENT_WORDS;
@@ -71,11 +72,15 @@ pub(crate) fn for_each_range_of_thread(record: usize, mut each: impl FnMut(usize
     if let Some([_, list]) = peek::<2>(record).map(|words| words.map(|word| word as usize)) {
         let modules = list.checked_sub(16).and_then(peek::<1>).map_or(0, |[count]| count as usize);
         let modules = modules.min(MODULES_AT_MOST);
-        for module in 1..=modules {
-            let Some([variables]) = list.checked_add(16 * module).and_then(peek::<1>) else { break };
-            let variables = variables as usize;
-            if variables < record && record - variables <= VARIABLES_BYTES_AT_MOST {
-                start = start.min(variables);
+        for first in (1..=modules).step_by(MODULES_TOGETHER) {
+            let mut places = [[0; 2]; MODULES_TOGETHER];
+            let places = &mut places[..MODULES_TOGETHER.min(modules + 1 - first)];
+            let read = list.checked_add(16 * first).is_some_and(|at| peek_all(at, places.as_flattened_mut()));
+            for [variables, _] in places.iter().take_while(|_| read) {
+                let variables = *variables as usize;
+                if variables < record && record - variables <= VARIABLES_BYTES_AT_MOST {
+                    start = start.min(variables);
+                }
             }
         }
         if modules > 0 {
@@ -86,11 +91,9 @@ pub(crate) fn for_each_range_of_thread(record: usize, mut each: impl FnMut(usize
 }
 
 /// Calls `each` with the ranges of the loader's records of loaded objects, and with what these point to: names,
-/// versions, lists. None in a program without a loader.
-pub(crate) fn for_each_object(mut each: impl FnMut(usize, usize)) {
-    let Some([_, mut object]) = debug_record().and_then(peek::<2>).map(|words| words.map(|word| word as usize)) else {
-        return;
-    };
+/// versions, lists. `debug` is the [`debug_record`].
+pub(crate) fn for_each_object(debug: usize, mut each: impl FnMut(usize, usize)) {
+    let Some([_, mut object]) = peek::<2>(debug).map(|words| words.map(|word| word as usize)) else { return };
     let mut before = 0;
     for _ in 0..OBJECTS_AT_MOST {
         // Shift, name, dynamic section, the next and the one before: which must be where we came from.
@@ -110,8 +113,9 @@ pub(crate) fn for_each_object(mut each: impl FnMut(usize, usize)) {
     }
 }
 
-/// Where the program's dynamic section says that the loader's word for debuggers is.
-fn debug_record() -> Option<usize> {
+/// Where the program's dynamic section says that the loader's word for debuggers is; that never changes. `None` in a
+/// program without a loader.
+pub(crate) fn debug_record() -> Option<usize> {
     let (headers, count) = (auxiliary(libc::AT_PHDR), auxiliary(libc::AT_PHNUM));
     let segments = || (0..count.min(64)).filter_map(|index| peek::<SEGMENT_WORDS>(headers + index * SEGMENT_BYTES));
     let of_kind = |kind: u64| segments().find(|words| words[0] & u64::from(u32::MAX) == kind);
@@ -160,7 +164,7 @@ mod tests {
     #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
     fn the_program_and_its_libraries_have_records() {
         let mut count = 0;
-        for_each_object(|start, end| count += usize::from(start < end));
+        for_each_object(debug_record().expect("glibc has one"), |start, end| count += usize::from(start < end));
         // At least the program, the C library and the loader itself.
         assert!(count >= 3, "{count}");
     }

@@ -76,6 +76,8 @@ impl Vma {
 #[derive(Debug)]
 pub(crate) struct Maps {
     text: MapBuf<u8>,
+    /// Bytes of the text that was read last.
+    filled: usize,
     vmas: MapList<Vma>,
 }
 
@@ -85,7 +87,7 @@ const ROOM: usize = 1024;
 
 impl Maps {
     pub(crate) fn new() -> Result<Self, ReadError> {
-        Ok(Self { text: MapBuf::new(TEXT_BYTES)?, vmas: MapList::with_room(ROOM)? })
+        Ok(Self { text: MapBuf::new(TEXT_BYTES)?, filled: 0, vmas: MapList::with_room(ROOM)? })
     }
 
     /// Reads all lines. Allocates nothing on the heap; the buffers are remapped if they are too small, so a reading
@@ -109,6 +111,7 @@ impl Maps {
                 Err(error) => return Err(ReadError::file(FILE, &error)),
             }
         }
+        self.filled = filled;
         self.parse(filled)
     }
 
@@ -130,6 +133,11 @@ impl Maps {
             behind = vma.end;
         }
         Ok(())
+    }
+
+    /// Whether so many mappings were read before that twice as many find room.
+    pub(crate) fn have_room(&self) -> bool {
+        !self.vmas.is_empty() && 2 * self.vmas.len() <= self.vmas.room() && 2 * self.filled <= self.text.len()
     }
 
     /// The mappings, by address, without overlap.

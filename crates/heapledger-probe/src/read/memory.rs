@@ -6,10 +6,15 @@ use std::sync::atomic::Ordering::Acquire;
 
 /// Asks the kernel for the words at an address: `None` where there is no memory that may be read, never a fault.
 ///
-/// About 0.3 µs a call.
+/// About 0.8 µs a call, so what lies together is asked for at once.
 pub(crate) fn peek<const N: usize>(address: usize) -> Option<[u64; N]> {
     let mut words = [0_u64; N];
-    let bytes = size_of_val(&words);
+    peek_all(address, &mut words).then_some(words)
+}
+
+/// The same for as many words as `words` has. `false` where a part of them may not be read.
+pub(crate) fn peek_all(address: usize, words: &mut [u64]) -> bool {
+    let bytes = size_of_val(words);
     let to = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: bytes };
     let from = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes };
     // SAFETY: getpid has no preconditions.
@@ -17,7 +22,7 @@ pub(crate) fn peek<const N: usize>(address: usize) -> Option<[u64; N]> {
     // SAFETY: the kernel writes into `words`, which is borrowed for the call and as long as stated; what it reads from
     // it checks itself.
     let read = unsafe { libc::process_vm_readv(pid, &raw const to, 1, &raw const from, 1, 0) };
-    (usize::try_from(read) == Ok(bytes)).then_some(words)
+    usize::try_from(read) == Ok(bytes)
 }
 
 /// The word at an address.

@@ -5,11 +5,13 @@
 
 use super::mapbuf::MapList;
 use super::maps::{Vma, VmaName};
-use super::memory::peek;
+use super::memory::{peek, peek_all};
 
 /// Words of the header of an object, and of each header of a segment (64 bits).
 const OBJECT_WORDS: usize = 8;
 const SEGMENT_WORDS: usize = 7;
+/// An object of more segments is left out; usual ones have about ten.
+const HEADERS_AT_MOST: usize = 64;
 
 /// The first bytes of an object of 64 bits with the least byte first: what Linux on x86-64 and on ARM loads.
 const MAGIC: u64 = u64::from_le_bytes([0x7f, b'E', b'L', b'F', 2, 1, 1, 0]);
@@ -63,10 +65,13 @@ fn add_segments(object: &[Vma], out: &mut MapList<(usize, usize)>) {
     if header[0] & MAGIC_MASK != MAGIC || size != 8 * SEGMENT_WORDS as u64 {
         return;
     }
-    let headers = || {
-        let place = |index: u64| usize::try_from(place.checked_add(index * size)?).ok()?.checked_add(first.start);
-        (0..count).filter_map(move |index| Segment::read(place(index)?))
-    };
+    let mut words = [0; HEADERS_AT_MOST * SEGMENT_WORDS];
+    let place = usize::try_from(place).ok().and_then(|place| place.checked_add(first.start));
+    let Some((place, words)) = place.zip(words.get_mut(..count as usize * SEGMENT_WORDS)) else { return };
+    if !peek_all(place, words) {
+        return;
+    }
+    let headers = || words.as_chunks().0.iter().filter_map(Segment::of);
     // How far the object lies from where its headers say: by the segment that begins the file.
     let Some(front) = headers().find(|segment| segment.offset == 0) else { return };
     let shift = first.start.wrapping_sub(front.start);
@@ -93,8 +98,8 @@ struct Segment {
 
 impl Segment {
     /// `None` for a header of another kind, or one that cannot be right.
-    fn read(address: usize) -> Option<Self> {
-        let [kind, offset, start, _, file_bytes, bytes, _] = peek::<SEGMENT_WORDS>(address)?;
+    fn of(header: &[u64; SEGMENT_WORDS]) -> Option<Self> {
+        let [kind, offset, start, _, file_bytes, bytes, _] = *header;
         let number = |word: u64| usize::try_from(word).ok().filter(|_| word >> 48 == 0);
         let (start, file_bytes, bytes) = (number(start)?, number(file_bytes)?, number(bytes)?);
         let good = kind & u64::from(u32::MAX) == LOAD && bytes > 0 && file_bytes <= bytes && offset >> 48 == 0;

@@ -5,7 +5,7 @@ use super::Walker;
 use crate::ReadError;
 use crate::attribute::{Gap, GapKind};
 use crate::read::Residency;
-use crate::read::loader::{ThreadRecord, for_each_object, for_each_range_of_thread};
+use crate::read::loader::{ThreadRecord, debug_record, for_each_object, for_each_range_of_thread};
 use crate::read::maps::{Vma, VmaName};
 use crate::read::memory::{is_main_thread, peek};
 use crate::read::runs::{Pages, Range, page_bytes};
@@ -40,6 +40,7 @@ impl Walker {
             self.main_record = if is_main_thread() { Some(ours.address()) } else { self.main_record };
             self.main_record = self.main_record.or_else(|| find_main_record(&self.gaps, &ours, page_bytes));
         }
+        self.debug_record = self.debug_record.or_else(debug_record);
         let (known, gaps) = (&mut self.loader, &self.gaps);
         known.clear();
         let mut add = |start: usize, end: usize| {
@@ -50,7 +51,9 @@ impl Walker {
                 let _ = known.push(whole);
             }
         };
-        for_each_object(&mut add);
+        if let Some(debug) = self.debug_record {
+            for_each_object(debug, &mut add);
+        }
         if let Some(record) = self.main_record {
             for_each_range_of_thread(record, &mut add);
         }

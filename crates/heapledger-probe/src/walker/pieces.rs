@@ -41,6 +41,18 @@ pub(crate) struct Piece {
     pub(crate) anonymous: bool,
 }
 
+impl Piece {
+    /// Whether the two can be one. A call for the kernel's word costs as much as three hundred pages of it.
+    fn takes(&self, behind: &Self) -> bool {
+        let alike = match self.kind {
+            PieceKind::Heap | PieceKind::File => true,
+            PieceKind::OwnTable | PieceKind::Scratch => self.anonymous == behind.anonymous,
+            _ => false,
+        };
+        alike && self.kind == behind.kind && self.end == behind.start
+    }
+}
+
 /// A range of the ledger's own.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Own {
@@ -61,7 +73,7 @@ pub(crate) enum Storage {
 }
 
 /// Cuts mappings, which are by address, at the ledger's own ranges and at the variables of loaded objects, both by
-/// address too. Calls `each` with the pieces by address; anonymous memory side by side is one piece.
+/// address too. Calls `each` with the pieces by address; what is looked at alike and lies side by side is one piece.
 ///
 /// `false` from `each` ends it.
 pub(crate) fn cut(
@@ -132,7 +144,7 @@ fn kind_of(vma: &Vma, storage: Storage) -> Option<PieceKind> {
     })
 }
 
-/// Joins anonymous memory side by side.
+/// Joins what is looked at alike and lies side by side.
 struct Joined<F> {
     last: Option<Piece>,
     each: F,
@@ -141,7 +153,7 @@ struct Joined<F> {
 impl<F: FnMut(Piece) -> bool> Joined<F> {
     fn push(&mut self, piece: Piece) -> bool {
         match &mut self.last {
-            Some(last) if last.kind == PieceKind::Heap && piece.kind == PieceKind::Heap && last.end == piece.start => {
+            Some(last) if last.takes(&piece) => {
                 last.end = piece.end;
                 true
             }
