@@ -1,10 +1,16 @@
 //! The program that is watched: it frees, forecasts, and goes on.
 
+use std::fs::File;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::io::Read;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use heapledger::{CheckForecast, Figure, LineId, Region, When};
 use heapledger_probe::control;
+use heapledger_probe::read::{self, Jemalloc};
 
 use crate::modes::{Blocks, Doing, Mode};
 
@@ -14,28 +20,37 @@ static KEPT: Region = Region::new("kept");
 /// One in so many blocks stays.
 const STRETCH: usize = 64;
 
-/// Longer than a purge takes.
+/// Longer than a purge takes on a machine that does nothing else, and how often that is waited for on one that does.
 const AT_IT: Duration = Duration::from_millis(30);
+const AT_IT_AT_MOST: usize = 50;
 
 /// What is freed.
 const BYTES: usize = 96 << 20;
 const MEDIUM_BYTES: usize = 16 << 10;
 const OVERSIZE_BYTES: usize = 16 << 20;
 
-/// Times at which the parent looks.
-pub const LOOKS: u32 = 60;
+/// Times at which the parent looks, and for each so many at which the band is told: a look may be late.
+pub const LOOKS: usize = 60;
+pub const TOLD_PER_LOOK: usize = 10;
+
+/// More than what is told takes.
+const TEXT_BYTES: usize = 64 << 10;
 
 /// How long what never goes is watched, in decay times and at least.
 const NEVER_DECAYS: f64 = 1.5;
 const NEVER_AT_LEAST_MS: f64 = 2_000.0;
 
-/// How long it goes on beyond the last look.
-const BEYOND_MS: f64 = 300.0;
-
 /// A block that no thread cache holds.
 const UNCACHED_BYTES: usize = 64 << 10;
 const PAIRS_AT_ONCE: usize = 200;
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// Blocks of a thread cache with each pause: in the longest decay time they are fewer than the hundred thousand from which
+/// on what a cache gives back counts.
+const CACHED_PAIRS_AT_ONCE: usize = 5;
+
+/// Whether the parent has seen enough.
+static ENOUGH: AtomicBool = AtomicBool::new(false);
 
 pub fn run(mut words: impl Iterator<Item = String>) -> Result<(), String> {
     let mode = Mode::find(&words.next().unwrap_or_default())?;
@@ -44,7 +59,25 @@ pub fn run(mut words: impl Iterator<Item = String>) -> Result<(), String> {
     inside(mode, share).map_err(|error| error.to_string())
 }
 
+/// Waits beside the program until the parent closes its end, and never ends: the end of a thread looks at clocks.
+fn listen() {
+    thread::spawn(|| {
+        if let Ok(mut parent) = File::open("/dev/stdin") {
+            let _ = parent.read(&mut [0]);
+        }
+        // The flag alone is read.
+        ENOUGH.store(true, Relaxed);
+        loop {
+            thread::park();
+        }
+    });
+}
+
 fn inside(mode: &Mode, share: f64) -> Result<(), heapledger::Error> {
+    listen();
+    // The buffer of what is printed is made before anything is measured, as is that of what is told.
+    println!("begins");
+    let mut text = String::with_capacity(TEXT_BYTES);
     heapledger::configure().dirty_decay_ms(mode.dirty_decay_ms)?.muzzy_decay_ms(mode.muzzy_decay_ms)?;
     if mode.background {
         heapledger::configure().background_threads(true)?;
@@ -71,17 +104,22 @@ fn inside(mode: &Mode, share: f64) -> Result<(), heapledger::Error> {
             // A little is dirty, so that they sleep for a decay time.
             drop(black_box(vec![1_u8; 3 * MEDIUM_BYTES]));
         }
-        std::thread::sleep(Duration::from_secs_f64(wait_ms / 1e3));
+        thread::sleep(Duration::from_secs_f64(wait_ms / 1e3));
     }
     heapledger::statement()?;
+    let all = pages_in_any_state();
     drop(blocks);
     if mode.background {
-        // Threads that are at it have pages in their hands, which are in no state.
-        std::thread::sleep(AT_IT);
+        // Threads that are at it have pages in their hands, which are in no state, and which the forecast is not of.
+        for _ in 0..AT_IT_AT_MOST {
+            thread::sleep(AT_IT);
+            if pages_in_any_state() >= all {
+                break;
+            }
+        }
     }
     let after = heapledger::statement()?;
     let forecast = after.forecast_under(mode.traffic());
-    let mut text = String::new();
     let free = after.figure(LineId::Dirty) + after.figure(LineId::Muzzy);
     text.push_str(&format!("says {forecast}\nfree {}\n", free.as_exact().unwrap_or(-1)));
     let until_ms = match forecast.over_after() {
@@ -90,8 +128,9 @@ fn inside(mode: &Mode, share: f64) -> Result<(), heapledger::Error> {
     };
     let never = forecast.parts().iter().filter(|part| part.when == When::Never).count();
     text.push_str(&format!("never {never} of {}\n", forecast.parts().len()));
-    for look in 1..=LOOKS {
-        let at_ms = until_ms * f64::from(look) / f64::from(LOOKS);
+    let times = LOOKS * TOLD_PER_LOOK;
+    for time in 1..=times {
+        let at_ms = until_ms * time as f64 / times as f64;
         let (low, high) = band(&forecast.left_after(Duration::from_secs_f64(at_ms / 1e3)));
         text.push_str(&format!("band {at_ms} {low} {high}\n"));
     }
@@ -99,9 +138,10 @@ fn inside(mode: &Mode, share: f64) -> Result<(), heapledger::Error> {
     let since = forecast.check()?.after;
     // What the statement left in this thread's cache would be given back by and by, and tick.
     let _ = control::flush_thread_cache();
-    println!("{text}go {}", since.as_secs_f64() * 1e3);
+    let taken = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(since);
+    println!("{text}anon {}\ntaken {}", anon_bytes().unwrap_or(-1), taken.as_secs_f64() * 1e3);
 
-    go_on(mode.doing, Duration::from_secs_f64((until_ms + BEYOND_MS) / 1e3));
+    go_on(mode.doing);
     let check = forecast.check()?;
     println!("check {:?} {check}", check.holds());
     drop(kept);
@@ -112,12 +152,25 @@ fn band(figure: &Figure) -> (i64, i64) {
     figure.ends().unwrap_or((-1, -1))
 }
 
-fn go_on(doing: Doing, long: Duration) {
-    let began = Instant::now();
-    while began.elapsed() < long {
+/// Pages of jemalloc's, but for those that are being purged.
+fn pages_in_any_state() -> Option<u64> {
+    let stats = read::stats(&Jemalloc).ok()?;
+    Some(stats.pactive + stats.pdirty + stats.pmuzzy + stats.retained_bytes.checked_div(stats.page_bytes)?)
+}
+
+/// What the kernel counts of this process's own memory; read without any of it.
+fn anon_bytes() -> Option<i64> {
+    let mut text = [0; 4096];
+    let read = File::open("/proc/self/status").ok()?.read(&mut text).ok()?;
+    let line = str::from_utf8(text.get(..read)?).ok()?.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<i64>().ok()?.checked_mul(1024)
+}
+
+fn go_on(doing: Doing) {
+    while !ENOUGH.load(Relaxed) {
         match doing {
             Doing::Nothing => {}
-            Doing::Caches => (0..PAIRS_AT_ONCE).for_each(|_| drop(black_box(Box::new([0_u8; 64])))),
+            Doing::Caches => (0..CACHED_PAIRS_AT_ONCE).for_each(|_| drop(black_box(Box::new([0_u8; 64])))),
             Doing::SlowPath => {
                 (0..PAIRS_AT_ONCE).for_each(|_| drop(black_box(Vec::<u8>::with_capacity(UNCACHED_BYTES))));
             }
@@ -125,6 +178,6 @@ fn go_on(doing: Doing, long: Duration) {
                 let _ = control::decay();
             }
         }
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
     }
 }

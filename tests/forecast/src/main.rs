@@ -3,7 +3,8 @@
 //! `run` starts one process for each run of each mode, all of a mode at once unless they are busy. The child frees
 //! 64 MiB, takes a statement, prints the band of its forecast for many times ahead, and goes on as its mode says. The
 //! parent reads the child's RSS at those times: what the child's free pages have lost is what RSS fell by. So the
-//! subject of the measurement neither allocates nor reads while it is measured.
+//! subject of the measurement neither allocates nor reads while it is measured. A look that comes late is compared with
+//! the band of the time at which it was.
 #![forbid(unsafe_code)]
 
 mod args;

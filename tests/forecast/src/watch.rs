@@ -4,10 +4,11 @@ use std::fmt;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use procfs::process::Process;
 
+use crate::child::TOLD_PER_LOOK;
 use crate::modes::{Doing, Gate, Mode};
 
 /// What RSS may differ by for other reasons: the block that the traffic allocates is taken from the free pages and goes
@@ -40,28 +41,49 @@ pub struct Run {
     check: String,
 }
 
+/// The band at a time, in milliseconds after the statement.
+#[derive(Copy, Clone, Debug)]
+struct Told {
+    at_ms: f64,
+    low: i64,
+    high: i64,
+}
+
 #[derive(Copy, Clone, Debug)]
 struct Look {
-    at_ms: f64,
+    /// When it was to be.
+    planned: Told,
+    /// Between which times it was.
+    began_ms: f64,
+    ended_ms: f64,
     low: i64,
     high: i64,
     found: i64,
 }
 
 impl Look {
+    /// Bands only fall, so that of a look is between the last that was told before it and the first after it. Where it is
+    /// later than all, what is left then is what is left at last.
+    fn new(planned: Told, told: &[Told], (began_ms, ended_ms): (f64, f64), found: i64) -> Self {
+        let before = told.iter().rfind(|told| told.at_ms <= began_ms).map_or(planned.high, |told| told.high);
+        let after = told.iter().find(|told| told.at_ms >= ended_ms).or(told.last()).map_or(0, |told| told.low);
+        Self { planned, began_ms, ended_ms, low: after, high: before, found }
+    }
+
     fn holds(&self) -> bool {
         self.low - SLACK_BYTES <= self.found && self.found <= self.high + SLACK_BYTES
     }
 }
 
-/// Children that allocate without end and wait for nobody, for each processor: more would keep each other from looking
+/// Children that are at work without end and wait for nobody, for each processor: more would keep each other from looking
 /// at the clock as often as the forecast assumes.
 const BUSY_ON_A_PROCESSOR: usize = 2;
 
 /// So many children of one mode: all at once, or in turns if they are busy.
 pub fn runs(mode: &Mode, count: usize) -> Result<Vec<Run>, String> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let at_once = if mode.doing == Doing::SlowPath { BUSY_ON_A_PROCESSOR * processors } else { count };
+    let at_once =
+        if matches!(mode.doing, Doing::SlowPath | Doing::Decay) { BUSY_ON_A_PROCESSOR * processors } else { count };
     let all: Vec<usize> = (0..count).collect();
     let mut runs = Vec::with_capacity(count);
     for turn in all.chunks(at_once.max(1)) {
@@ -82,22 +104,23 @@ fn one(name: &str, share: f64) -> Result<Run, String> {
     let mut child = Command::new(program)
         .args(["child", name, &share.to_string()])
         .env_remove("_RJEM_MALLOC_CONF")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| error.to_string())?;
     let stdout = child.stdout.take().ok_or("no output")?;
-    let run = follow(&child, BufReader::new(stdout));
+    let run = follow(&mut child, BufReader::new(stdout));
     let _ = child.kill();
     let _ = child.wait();
     run
 }
 
-fn follow(child: &Child, mut lines: BufReader<ChildStdout>) -> Result<Run, String> {
+fn follow(child: &mut Child, mut lines: BufReader<ChildStdout>) -> Result<Run, String> {
     let mut run =
         Run { says: String::new(), free_bytes: 0, never: (0, 0), looks: Vec::new(), held: None, check: String::new() };
+    let (mut told, mut first) = (Vec::new(), 0);
     let mut line = String::new();
-    let since_ms = loop {
+    let taken_ms = loop {
         line.clear();
         if lines.read_line(&mut line).map_err(|error| error.to_string())? == 0 {
             return Err("it ended before it went on".to_owned());
@@ -113,28 +136,34 @@ fn follow(child: &Child, mut lines: BufReader<ChildStdout>) -> Result<Run, Strin
             "band" => {
                 let words: Vec<&str> = value.split(' ').collect();
                 let [at, low, high] = words[..] else { return Err(format!("three numbers: {value}")) };
-                run.looks.push(Look { at_ms: number(at)?, low: number(low)?, high: number(high)?, found: 0 });
+                told.push(Told { at_ms: number(at)?, low: number(low)?, high: number(high)? });
             }
-            "go" => break number::<f64>(value)?,
+            "anon" => first = number(value)?,
+            "taken" => break number::<f64>(value)?,
             _ => {}
         }
     };
-    let went = Instant::now();
     let process = Process::new(child.id().cast_signed()).map_err(|error| error.to_string())?;
-    let first = rss(&process)?;
-    let free = run.free_bytes;
-    for look in &mut run.looks {
-        let wait = Duration::from_secs_f64((look.at_ms - since_ms).max(0.0) / 1e3);
-        thread::sleep(wait.saturating_sub(went.elapsed()));
-        look.found = free - (first - rss(&process)?);
+    let since_ms = || now_ms() - taken_ms;
+    for planned in told.iter().skip(TOLD_PER_LOOK - 1).step_by(TOLD_PER_LOOK) {
+        thread::sleep(Duration::from_secs_f64((planned.at_ms - since_ms()).max(0.0) / 1e3));
+        let began_ms = since_ms();
+        let found = run.free_bytes - (first - rss(&process)?);
+        run.looks.push(Look::new(*planned, &told, (began_ms, since_ms()), found));
     }
-    // It checks for itself, and ends.
+    // That ends it: it checks for itself.
+    drop(child.stdin.take());
     line.clear();
     lines.read_line(&mut line).map_err(|error| error.to_string())?;
     let words = line.trim_end().strip_prefix("check ").ok_or_else(|| format!("no check: {line}"))?;
     run.held = words.starts_with("Some").then(|| words.starts_with("Some(true)"));
     run.check = words.to_owned();
     Ok(run)
+}
+
+/// Of the clock that parent and child share.
+fn now_ms() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> Result<T, String> {
@@ -154,7 +183,8 @@ impl fmt::Display for Run {
         for look in &self.looks {
             let mark = if look.holds() { ' ' } else { '!' };
             let (low, high, found) = (mib(look.low), mib(look.high), mib(look.found));
-            writeln!(out, "  {mark} {:8.0} ms  {low:6.1} - {high:6.1}  {found:6.1}", look.at_ms)?;
+            let (began, ended) = (look.began_ms, look.ended_ms);
+            writeln!(out, "  {mark} {began:8.0}-{ended:<8.0} ms  {low:6.1} - {high:6.1}  {found:6.1}")?;
         }
         Ok(())
     }
@@ -183,7 +213,7 @@ impl Sum {
             .iter()
             .filter(|run| run.free_bytes > 0)
             .map(|run| {
-                let widths: f64 = run.looks.iter().map(|look| (look.high - look.low) as f64).sum();
+                let widths: f64 = run.looks.iter().map(|look| (look.planned.high - look.planned.low) as f64).sum();
                 widths / run.looks.len() as f64 / run.free_bytes as f64
             })
             .sum();
