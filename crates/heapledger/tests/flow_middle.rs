@@ -1,7 +1,7 @@
 //! A process of its own: a flow over a long time contains what a mark in between makes exact.
 #![cfg(target_os = "linux")]
 
-use heapledger::{Error, Figure, Region, mark};
+use heapledger::{Error, Figure, Region, RegionName, Went, mark};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -38,8 +38,11 @@ fn without_a_mark_in_between_reuse_is_an_interval_that_contains_it() -> Result<(
     if long.given_back_bytes() != Some(0) {
         assert!(wide.as_exact().is_none() || wide == Figure::Exact(0), "{wide}");
     }
-    for row in short.rows().iter().chain(long.rows()) {
-        assert!(row.reused_or_returned().as_exact().is_some(), "{row:#?}");
+    // Pages that small blocks of several regions share are another matter: the marks' own may come on the weights'.
+    let in_kv = Went::Region(RegionName::new("kv", 0));
+    for row in short.rows().iter().chain(long.rows()).filter(|row| row.region.name == "weights") {
+        let exact = |went| row.went(went).as_exact().is_some();
+        assert!(exact(&in_kv) && exact(&Went::Returned), "{row:#?}");
     }
     drop(kv);
     Ok(())

@@ -1,7 +1,7 @@
 //! A process of its own: large blocks are freed and given back at once, and what comes later is on none of their pages.
 #![cfg(target_os = "linux")]
 
-use heapledger::{Error, Figure, Held, Region, Went, mark};
+use heapledger::{Error, Figure, Held, Region, RegionName, Went, mark};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -30,13 +30,16 @@ fn what_was_given_back_is_not_reused() -> Result<(), Error> {
     assert!(row.went(&Went::Returned).low() >= Some((COUNT * LARGE) as i64), "{row:#?}");
     assert!(flow.given_back_bytes() >= Some((COUNT * LARGE) as u64));
 
+    let in_kv = Went::Region(RegionName::new("kv", 0));
     // Whichever way one looks: across the mark in between, or over all of it.
     for before in [&freed, &loaded] {
         let flow = served.since(before)?.flow.unwrap_or_else(|why| panic!("{why}"));
         println!("{flow}");
         assert_eq!(flow.reused("weights", "kv").low(), Some(0), "{flow}");
-        for row in flow.rows() {
-            assert!(row.reused_or_returned().as_exact().is_some(), "{row:#?}");
+        // Pages that small blocks of several regions share are another matter: the marks' own may come on the weights'.
+        for row in flow.rows().iter().filter(|row| row.region.name == "weights") {
+            let exact = |went| row.went(went).as_exact().is_some();
+            assert!(exact(&in_kv) && exact(&Went::Returned), "{row:#?}");
         }
     }
     let flow = served.since(&freed)?.flow.unwrap_or_else(|why| panic!("{why}"));

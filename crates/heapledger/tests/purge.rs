@@ -18,6 +18,9 @@ const BLOCKS: usize = 256 << 10;
 /// Slabs that blocks of the test's own and of the program's lie in, beside those that are counted.
 const OTHER_SLABS_BYTES: i64 = 256 << 10;
 
+/// So long that nothing goes by itself before the purge, however long the test is kept from running.
+const DECAY_MS: i64 = 3_600_000_000;
+
 /// Freed pages that the kernel counts when the purge begins, beside those that are counted.
 const OTHER_PAGES_BYTES: i64 = 2 << 20;
 
@@ -27,6 +30,7 @@ fn part(purge: &heapledger::Purge, line: LineId, name: &str) -> i64 {
 
 #[test]
 fn a_purge_returns_free_pages_and_says_what_it_could_not_return() {
+    heapledger::configure().dirty_decay_ms(DECAY_MS).expect("it is a decay time");
     // Every 64th block is B's: one in each slab.
     let mut of_b = Vec::with_capacity(BLOCKS / PER_SLAB);
     let mut of_a = Vec::with_capacity(BLOCKS);
@@ -70,7 +74,7 @@ fn a_purge_returns_free_pages_and_says_what_it_could_not_return() {
     assert_eq!(
         changes,
         [
-            (SettingId::DirtyDecayMs, 10_000, 1_000),
+            (SettingId::DirtyDecayMs, DECAY_MS, 1_000),
             (SettingId::MuzzyDecayMs, 0, -1),
             (SettingId::BackgroundThread, 0, 1),
         ]
