@@ -29,7 +29,7 @@ pub use pins::Pins;
 pub(crate) use slab::SLAB_PAGES_MAX;
 pub use sweep::{Sheet, Totals};
 pub use walk::{
-    ArenaSums, ClassPages, FreeExtents, Heap, KernelPages, LargePages, Moved, Outside, Place, RegionPages, SlabPages,
-    SmallPages, Unattributed, Walk,
+    ArenaSums, ClassPages, FreeExtents, Heap, KernelPages, LARGE_EXTENT_BYTES, LargeExtents, LargePages, Moved,
+    Outside, Place, RegionPages, SlabPages, SmallPages, Unattributed, Walk,
 };
 pub use world::{Bitmap, Classes, Extent, ExtentState, Gap, GapKind, Owners, PageKind, PageOwner, Run, Starts, World};

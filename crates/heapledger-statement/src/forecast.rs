@@ -47,7 +47,8 @@ pub enum Traffic {
 ///
 /// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay
 /// time wide. Extents that lie side by side grow together before they go, and go as a whole, so that the band is wider
-/// by the most that lies so.
+/// by the most that lies so in each arena. For the same reason large blocks go one by one: where nobody takes a part of
+/// one, its upper end falls by whole blocks, and background threads leave no part of one behind.
 ///
 /// Dirty pages become muzzy where the arena has a time for them, and of muzzy pages jemalloc counts too few while
 /// others come. Some go as they come, the more so the more often its clocks are looked at, and none stays longer than
@@ -55,7 +56,9 @@ pub enum Traffic {
 /// as wide as that, and holds in whatever order things happen. Where less does, it is narrower, from runs of jemalloc's
 /// own bookkeeping between looks at every turn and looks as far apart as [`Traffic::Busy`] says.
 ///
-/// Not modelled: memory pressure (the kernel takes muzzy pages); the end of a thread, at which the clocks of its arena
+/// Not modelled: what the making of the statement lets go after its pages were read, without background threads (it
+/// allocates, which now and then is a look at the clock: with a decay time of a second one piece may go at it, and what
+/// checks a forecast knows only of its own); memory pressure (the kernel takes muzzy pages); the end of a thread, at which the clocks of its arena
 /// are looked at, and of an arena's last thread, at which all of it is returned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
@@ -114,7 +117,8 @@ impl State {
         let unread = || Why::new("pages were not read", "see the statement's doubts");
         let dirty = bytes(LineId::Dirty).map_err(|why| why.unwrap_or_else(unread))?;
         let muzzy = bytes(LineId::Muzzy).map_err(|why| why.unwrap_or_else(unread))?;
-        let pools = Pool::all(&statement.clock, arenas, dirty, muzzy);
+        // Busy threads take what they need of extents, and leave the rest.
+        let pools = Pool::all(&statement.clock, arenas, (dirty, muzzy), traffic != Traffic::Busy);
         Ok(Self { driver: Driver::of(background, traffic), pools })
     }
 

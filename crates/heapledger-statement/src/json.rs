@@ -25,8 +25,8 @@ pub use flow::{FlowCellReport, FlowReport, FlowRowReport, KIND_FLOW};
 pub use fragmentation::{ClassSlabsReport, FragmentationReport, PinReport};
 
 pub use report::{
-    ArenaReport, CheckReport, ClassReport, ClockReport, FigureReport, FullReport, GlibcReport, LineReport, NoteReport,
-    PartReport, RangeReport, RegionReport, Report, SettingReport,
+    ArenaReport, CheckReport, ClassReport, ClockReport, FigureReport, FullReport, GlibcReport, LargeReport, LineReport,
+    NoteReport, PartReport, RangeReport, RegionReport, Report, SettingReport,
 };
 
 /// The version of the objects written here.

@@ -64,9 +64,9 @@ pub use growth::{Growth, Marked, growth};
 pub use lines::{Depth, LineId};
 pub use readings::{
     ArenaDecayReading, ArenaFreeReading, CgroupReading, ClassPagesReading, ClockReading, EarlierReading, FallenNames,
-    Flow, FreeExtentsReading, FullReadings, GlibcReading, HeapReading, JemallocReading, MotionReading,
-    OwnTablesReading, PinsReading, RangeReading, Reading, Readings, RegionPagesReading, RegionReading, Resident,
-    RollupReading, SlotsReading, StatusReading, ThpMode, WalkReading,
+    Flow, FreeExtentsReading, FullReadings, GlibcReading, HeapReading, JemallocReading, LargeExtentsReading,
+    MotionReading, OwnTablesReading, PinsReading, RangeReading, Reading, Readings, RegionPagesReading, RegionReading,
+    Resident, RollupReading, SlotsReading, StatusReading, ThpMode, WalkReading,
 };
 pub use settings::{SettingId, SettingValue};
 pub use stage::{Expect, Pattern, ReleaseReadings, Since, Stage, StageKind, StageReadings};

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::{SettingId, SettingValue, Why};
 
-pub use clock::{ArenaDecayReading, ArenaFreeReading, ClockReading, EarlierReading};
+pub use clock::{ArenaDecayReading, ArenaFreeReading, ClockReading, EarlierReading, LargeExtentsReading};
 pub use walk::{
     ClassPagesReading, FreeExtentsReading, FullReadings, GlibcReading, HeapReading, MotionReading, PinsReading,
     RangeReading, RegionPagesReading, Resident, RollupReading, SlotsReading, WalkReading,

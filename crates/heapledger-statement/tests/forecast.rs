@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fixtures::pages;
 use heapledger_statement::{
-    ArenaDecayReading, ArenaFreeReading, EarlierReading, Figure, Forecast, FullReadings, LineId, Readings, SettingId,
-    SettingValue, Statement, Traffic, When, Why,
+    ArenaDecayReading, ArenaFreeReading, EarlierReading, Figure, Forecast, FullReadings, LargeExtentsReading, LineId,
+    Readings, SettingId, SettingValue, Statement, Traffic, When, Why,
 };
 
 const MIB: i64 = 1 << 20;
@@ -96,6 +96,57 @@ fn background_threads_may_begin_at_once_or_after_a_decay_time() {
     let widths = (0..over / 100).map(|tenth| left(&forecast, tenth * 100)).map(|(low, high)| (high - low) as f64);
     let mean = widths.sum::<f64>() / (over / 100) as f64;
     assert!(mean <= 0.5 * DIRTY as f64, "{}", mean / DIRTY as f64);
+}
+
+/// The mean width of a band until it is over, as a share of what was free.
+fn width(forecast: &Forecast, free: i64) -> f64 {
+    let over = forecast.over_after().expect("it ends").as_millis() as u64;
+    let widths = (1..=over / 10).map(|tick| left(forecast, tick * 10)).map(|(low, high)| (high - low) as f64);
+    widths.sum::<f64>() / (over / 10) as f64 / free as f64
+}
+
+#[test]
+fn a_block_that_goes_as_a_whole_has_gone_once_some_of_it_must_go() {
+    let (readings, mut full) = readings(true, 1_000, 0);
+    let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+    let size = heap.arenas[0].dirty_bytes;
+    // It is all that is dirty.
+    heap.largest_dirty_bytes = size;
+    heap.large_dirty = LargeExtentsReading { extents: 1, bytes: size, smallest_bytes: size };
+    full.clock.earlier.as_mut().expect("there was one").gone_bytes = Some(0);
+    let forecast = Statement::from_readings(readings, full).forecast();
+    // It may go when a thread wakes, at once or after a decay time at the latest.
+    assert_eq!(left(&forecast, 100).0, 0);
+    assert!(left(&forecast, 1_100).1 > 300 * MIB);
+    // A fifth of a decay time later threads have woken that would let 6 % of it go by the curve, more than twice what
+    // they wait for.
+    assert_eq!(left(&forecast, 1_310), (0, 0));
+    assert!(width(&forecast, DIRTY) <= 0.5);
+    // Under traffic a part of it may be taken, and the rest be as small as can be.
+    let (readings, mut full) = self::readings(true, 1_000, 0);
+    let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+    heap.large_dirty = LargeExtentsReading { extents: 1, bytes: size, smallest_bytes: size };
+    let forecast = Statement::from_readings(readings, full).forecast_under(Traffic::Busy);
+    assert!(left(&forecast, 2_200).1 >= 4 * MIB);
+}
+
+#[test]
+fn of_six_blocks_no_part_of_one_is_left() {
+    let (readings, mut full) = readings(true, 1_000, 0);
+    let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+    let size = heap.arenas[0].dirty_bytes;
+    heap.largest_dirty_bytes = size / 6;
+    heap.large_dirty = LargeExtentsReading { extents: 6, bytes: size, smallest_bytes: size / 6 };
+    full.clock.earlier.as_mut().expect("there was one").gone_bytes = Some(0);
+    let forecast = Statement::from_readings(readings, full).forecast();
+    for at in (0..3_200).step_by(10) {
+        // Of 310 MiB, all whose pages are resident but for a quarter of a MiB.
+        let blocks = left(&forecast, at).1 as f64 / (size / 6) as f64;
+        // Of a purge that is late by twice what threads leave, one that is late by once may leave a block more.
+        let late = 4.5 * MIB as f64 / (size / 6) as f64;
+        assert!(blocks.fract() < 0.01 || blocks.fract() > 1.0 - late, "{at} ms: {blocks} blocks");
+    }
+    assert_eq!(left(&forecast, 2_100).1, 0, "and nothing is left to the next decay time");
 }
 
 #[test]

@@ -178,6 +178,7 @@ impl<'a> Sheet<'a> {
         };
         if let Some(free) = free {
             free.bytes += bytes;
+            free.large.count(bytes);
             let beside = &mut self.totals.beside;
             beside.add(extent, bytes);
             free.largest_bytes = free.largest_bytes.max(beside.bytes);

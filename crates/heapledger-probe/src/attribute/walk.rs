@@ -187,6 +187,33 @@ pub struct SlabPages {
     pub free_shared_resident: Residency,
 }
 
+/// Background threads leave so many bytes of an arena to the next decay time (`ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD`
+/// pages of 4 KiB), so that only larger extents surely go in this one.
+pub const LARGE_EXTENT_BYTES: u64 = 4 << 20;
+
+/// Extents of more than [`LARGE_EXTENT_BYTES`] each: address space.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct LargeExtents {
+    /// How many there are.
+    pub extents: u64,
+    /// What they sum to.
+    pub bytes: u64,
+    /// The smallest of them; 0 if there is none.
+    pub smallest_bytes: u64,
+}
+
+impl LargeExtents {
+    /// Counts an extent, if it is one of them.
+    #[inline]
+    pub(crate) fn count(&mut self, bytes: u64) {
+        if bytes > LARGE_EXTENT_BYTES {
+            self.smallest_bytes = if self.extents == 0 { bytes } else { self.smallest_bytes.min(bytes) };
+            self.extents += 1;
+            self.bytes += bytes;
+        }
+    }
+}
+
 /// Extents in one state that no block lies in.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 pub struct FreeExtents {
@@ -195,6 +222,8 @@ pub struct FreeExtents {
     /// That of the most that lies side by side in one arena and one mapping of jemalloc's: before extents are given
     /// back they grow together, and then they go as a whole.
     pub largest_bytes: u64,
+    /// The large ones among them, each for itself.
+    pub large: LargeExtents,
     /// Resident bytes.
     pub resident: Residency,
     /// Of that, pages on which blocks of several regions lay; the rest is with the regions.

@@ -21,6 +21,7 @@
 use super::Traffic;
 use super::curve::{Band, STEPS, Slack, left, left_in_two};
 use super::stages::Stages;
+use crate::LargeExtentsReading;
 use crate::statement::Clock;
 
 /// Background threads leave so many pages of an arena to the next decay time (`ARENA_DEFERRED_PURGE_NPAGES_THRESHOLD`):
@@ -81,17 +82,27 @@ pub(super) struct Pool {
     /// Resident part of dirty and of muzzy pages.
     pub dirty: Band,
     pub muzzy: Band,
+    /// What can lie side by side at most, in each arena.
     largest_bytes: f64,
     /// What at most went before the statement beyond what the curve lets go, since it went as a whole.
     ahead_bytes: f64,
     /// What background threads leave.
     leftover_bytes: f64,
+    /// Extents that are larger than that, if all of them are this pool's and nobody splits them.
+    large: LargeExtentsReading,
     stages: Option<Stages>,
 }
 
 impl Pool {
     /// The pools of a statement whose dirty and muzzy pages have so many resident bytes.
-    pub fn all(clock: &Clock, arenas: &[crate::statement::ArenaFree], dirty: Band, muzzy: Band) -> Vec<Self> {
+    ///
+    /// `unsplit` says that nobody takes a part of an extent.
+    pub fn all(
+        clock: &Clock,
+        arenas: &[crate::statement::ArenaFree],
+        (dirty, muzzy): (Band, Band),
+        unsplit: bool,
+    ) -> Vec<Self> {
         let mut pools: Vec<Self> = Vec::new();
         for arena in arenas.iter().filter(|arena| arena.dirty_bytes + arena.muzzy_bytes > 0) {
             let same = |pool: &&mut Self| {
@@ -108,6 +119,7 @@ impl Pool {
             let old = arena.earlier_dirty_bytes.unwrap_or(arena.dirty_bytes).min(arena.dirty_bytes);
             let free = (arena.dirty_bytes + arena.muzzy_bytes) as f64;
             pool.leftover_bytes += free.min(LEFT_BY_BACKGROUND_BYTES);
+            pool.largest_bytes += arena.dirty_bytes.min(clock.largest_dirty_bytes) as f64;
             pool.old_bytes += old as f64;
             pool.fresh_bytes += (arena.dirty_bytes - old) as f64;
             pool.muzzy_bytes += arena.muzzy_bytes as f64;
@@ -115,6 +127,15 @@ impl Pool {
         let all: (f64, f64) = pools
             .iter()
             .fold((0.0, 0.0), |sum, pool| (sum.0 + pool.fresh_bytes + pool.old_bytes, sum.1 + pool.muzzy_bytes));
+        if let ([pool], true) = (&mut pools[..], unsplit) {
+            let large = clock.large_dirty;
+            let whole = arenas.iter().map(|arena| arena.dirty_bytes).sum::<u64>();
+            // What was read back may be anything.
+            let least = large.extents.checked_mul(large.smallest_bytes);
+            if large.smallest_bytes > 0 && least.is_some_and(|least| least <= large.bytes && large.bytes <= whole) {
+                pool.large = large;
+            }
+        }
         for pool in &mut pools {
             pool.dirty = share(dirty, pool.fresh_bytes + pool.old_bytes, all.0);
             pool.muzzy = share(muzzy, pool.muzzy_bytes, all.1);
@@ -135,10 +156,11 @@ impl Pool {
             muzzy_bytes: 0.0,
             dirty: Band { low: 0.0, high: 0.0 },
             muzzy: Band { low: 0.0, high: 0.0 },
-            largest_bytes: clock.largest_dirty_bytes as f64,
+            largest_bytes: 0.0,
             ahead_bytes: clock.gone_bytes.map_or(clock.largest_dirty_bytes, |gone| gone.min(clock.largest_dirty_bytes))
                 as f64,
             leftover_bytes: 0.0,
+            large: LargeExtentsReading::default(),
             stages: None,
         }
     }
@@ -160,8 +182,28 @@ impl Pool {
         }
         if driver == Driver::Background && t_ms < self.tail_ms(driver) {
             high += self.leftover_bytes;
+            if self.muzzy_decay_ms == 0 {
+                high = high.min(self.unsplit(high + self.leftover_bytes));
+            }
         }
         within(self.dirty, whole, Band { low, high })
+    }
+
+    /// What can be left at most of dirty extents of which none goes in part, when background threads let so many bytes
+    /// stay: what was too much when they last woke is no more than twice what they leave.
+    fn unsplit(&self, limit: f64) -> f64 {
+        let whole = self.fresh_bytes + self.old_bytes;
+        let LargeExtentsReading { extents, bytes, smallest_bytes } = self.large;
+        if limit >= whole || extents == 0 {
+            return whole;
+        }
+        let (extents, bytes, smallest) = (extents as f64, bytes as f64, smallest_bytes as f64);
+        let at_most = if limit < bytes { extents - 1.0 } else { extents };
+        match (limit / smallest).floor().min(at_most) {
+            // The last one has gone: others are left.
+            0.0 => whole - bytes,
+            stay => whole - (extents - stay) * smallest,
+        }
     }
 
     /// The share that is left of dirty pages that were freed up to `age_ms` before.

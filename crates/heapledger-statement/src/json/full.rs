@@ -3,10 +3,14 @@
 use super::convert::{self, Common};
 use super::fragmentation;
 use super::{
-    ArenaReport, CheckReport, ClockReport, FigureReport, FindingReport, FullReport, GlibcReport, JsonError, RangeReport,
+    ArenaReport, CheckReport, ClockReport, FigureReport, FindingReport, FullReport, GlibcReport, JsonError,
+    LargeReport, RangeReport,
 };
 use crate::statement::{ArenaFree, Clock};
-use crate::{Check, CheckId, Depth, Figure, Finding, Flow, GlibcReading, LineId, Statement, UnattributedRange};
+use crate::{
+    Check, CheckId, Depth, Figure, Finding, Flow, GlibcReading, LargeExtentsReading, LineId, Statement,
+    UnattributedRange,
+};
 
 pub(super) fn to_report(statement: &Statement, findings: &[Finding]) -> FullReport {
     let exact = |id| statement.figure(id).as_exact();
@@ -115,6 +119,11 @@ impl From<&Clock> for ClockReport {
             earlier_ago_ns: clock.earlier_ago_ns,
             gone_bytes: clock.gone_bytes,
             largest_dirty_bytes: clock.largest_dirty_bytes,
+            large_dirty: LargeReport {
+                extents: clock.large_dirty.extents,
+                bytes: clock.large_dirty.bytes,
+                smallest_bytes: clock.large_dirty.smallest_bytes,
+            },
             arenas: clock
                 .arenas
                 .as_ref()
@@ -133,6 +142,11 @@ impl From<ClockReport> for Clock {
             earlier_ago_ns: report.earlier_ago_ns,
             gone_bytes: report.gone_bytes,
             largest_dirty_bytes: report.largest_dirty_bytes,
+            large_dirty: LargeExtentsReading {
+                extents: report.large_dirty.extents,
+                bytes: report.large_dirty.bytes,
+                smallest_bytes: report.large_dirty.smallest_bytes,
+            },
             arenas: why.map_or_else(|| Ok(report.arenas.into_iter().map(ArenaFree::from).collect()), Err),
         }
     }

@@ -113,11 +113,32 @@ pub struct ClockReport {
     pub gone_bytes: Option<u64>,
     /// Address space of the most dirty extents that lie side by side: they go as a whole.
     pub largest_dirty_bytes: u64,
+    /// Dirty extents of more than 4 MiB each; left out if there is none.
+    #[serde(default, skip_serializing_if = "LargeReport::is_none")]
+    pub large_dirty: LargeReport,
     /// Arenas with free pages.
     pub arenas: Vec<ArenaReport>,
     /// Why the arenas are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<FigureReport>,
+}
+
+/// Large extents: address space.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LargeReport {
+    /// How many there are.
+    pub extents: u64,
+    /// What they sum to.
+    pub bytes: u64,
+    /// The smallest of them.
+    pub smallest_bytes: u64,
+}
+
+impl LargeReport {
+    fn is_none(&self) -> bool {
+        self.extents == 0
+    }
 }
 
 /// Free pages of one arena: address space, resident or not.

@@ -27,6 +27,17 @@ pub struct ArenaDecayReading {
     pub muzzy_decay_ms: i64,
 }
 
+/// Dirty extents of more than 4 MiB each, of all arenas: address space.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct LargeExtentsReading {
+    /// How many there are.
+    pub extents: u64,
+    /// What they sum to.
+    pub bytes: u64,
+    /// The smallest of them; 0 if there is none.
+    pub smallest_bytes: u64,
+}
+
 /// Free pages of one arena: address space, resident or not.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 pub struct ArenaFreeReading {

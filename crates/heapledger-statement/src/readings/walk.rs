@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{ArenaFreeReading, ClockReading, Figure, LineId, Reading, StatusReading, Why};
+use crate::{ArenaFreeReading, ClockReading, Figure, LargeExtentsReading, LineId, Reading, StatusReading, Why};
 
 /// How many bytes are resident: exactly, if both ends are equal.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
@@ -191,6 +191,8 @@ pub struct HeapReading {
     pub arenas: Vec<ArenaFreeReading>,
     /// Bytes of the most dirty extents that lie side by side and can grow together: they go as a whole.
     pub largest_dirty_bytes: u64,
+    /// Dirty extents of more than 4 MiB each.
+    pub large_dirty: LargeExtentsReading,
     /// Slabs by size class; classes without any may be left out.
     pub classes: Vec<ClassPagesReading>,
     /// Address space of base blocks.

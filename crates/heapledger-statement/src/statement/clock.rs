@@ -1,6 +1,6 @@
 //! What a statement keeps for its forecast.
 
-use crate::{ArenaDecayReading, ClockReading, Reading, WalkReading, Why};
+use crate::{ArenaDecayReading, ClockReading, LargeExtentsReading, Reading, WalkReading, Why};
 
 /// When it was taken, and the free pages of each arena with what decides when they go.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,6 +12,8 @@ pub(crate) struct Clock {
     /// What jemalloc gave back since then, if that is known.
     pub gone_bytes: Option<u64>,
     pub largest_dirty_bytes: u64,
+    /// Extents of more than 4 MiB.
+    pub large_dirty: LargeExtentsReading,
 }
 
 /// Free pages of one arena: address space.
@@ -31,7 +33,9 @@ impl Default for Clock {
     /// Of a statement that was not taken here.
     fn default() -> Self {
         let why = Why::new("the statement was read back", "forecast in the process that takes it");
-        Self { taken_ns: None, arenas: Err(why), earlier_ago_ns: None, gone_bytes: None, largest_dirty_bytes: 0 }
+        let large_dirty = LargeExtentsReading::default();
+        let (taken_ns, earlier_ago_ns, gone_bytes) = (None, None, None);
+        Self { taken_ns, arenas: Err(why), earlier_ago_ns, gone_bytes, largest_dirty_bytes: 0, large_dirty }
     }
 }
 
@@ -69,6 +73,7 @@ impl Clock {
             earlier_ago_ns: clock.earlier.as_ref().map(|earlier| earlier.ago_ns),
             gone_bytes: clock.earlier.as_ref().and_then(|earlier| earlier.gone_bytes),
             largest_dirty_bytes: heap.map_or(0, |heap| heap.largest_dirty_bytes),
+            large_dirty: heap.map_or_else(|_| LargeExtentsReading::default(), |heap| heap.large_dirty),
         }
     }
 }

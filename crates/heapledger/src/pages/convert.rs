@@ -1,11 +1,11 @@
 //! From the probe's numbers to the statement's, field by field.
 
 use heapledger_alloc::CLASS_BYTES;
-use heapledger_probe::attribute::{ArenaSums, ClassPages, FreeExtents, Heap, Place, RegionPages, Walk};
+use heapledger_probe::attribute::{ArenaSums, ClassPages, FreeExtents, Heap, LargeExtents, Place, RegionPages, Walk};
 use heapledger_probe::read::{Backend, Residency};
 use heapledger_statement::{
-    ArenaFreeReading, ClassPagesReading, FreeExtentsReading, HeapReading, LineId, PinsReading, RangeReading,
-    RegionPagesReading, Resident, SlotsReading, WalkReading,
+    ArenaFreeReading, ClassPagesReading, FreeExtentsReading, HeapReading, LargeExtentsReading, LineId, PinsReading,
+    RangeReading, RegionPagesReading, Resident, SlotsReading, WalkReading,
 };
 
 use crate::readings::reading;
@@ -82,12 +82,17 @@ fn heap(heap: &Heap) -> HeapReading {
         retained: extents(&heap.retained),
         arenas: heap.sums.iter().map(free_of_arena).filter(|free| free.dirty_bytes + free.muzzy_bytes > 0).collect(),
         largest_dirty_bytes: heap.dirty.largest_bytes,
+        large_dirty: large(&heap.dirty.large),
         classes: CLASS_BYTES.iter().zip(&heap.classes).filter(|(_, class)| class.slabs > 0).map(class_pages).collect(),
         base_bytes: heap.base_bytes,
         base: resident(heap.base_resident),
         slabs_off_bytes: CLASS_BYTES.iter().zip(&heap.classes).map(slabs_off).max().unwrap_or_default(),
         states_off_bytes: heap.sums.iter().map(|sums| sums.difference_bytes()).max().unwrap_or_default(),
     }
+}
+
+fn large(large: &LargeExtents) -> LargeExtentsReading {
+    LargeExtentsReading { extents: large.extents, bytes: large.bytes, smallest_bytes: large.smallest_bytes }
 }
 
 fn free_of_arena(sums: &ArenaSums) -> ArenaFreeReading {
