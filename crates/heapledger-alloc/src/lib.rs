@@ -8,7 +8,7 @@
 //! Beside the heap lies one 8-byte word per 4 KiB page (`pages.rs`, `words.rs`). A page whose blocks all belong to one
 //! region carries that region's tag, and then an operation costs one load and one compare. A page with blocks of
 //! several regions is *mixed*: its word points to a row with one entry per slot (`rows.rs`). `protocol.rs` has the
-//! transitions and why they are exact; nothing of this lies inside the heap, so jemalloc's placement is what it would
+//! transitions and why they are exact, `spans.rs` how pages that are alike are told at once; nothing of this lies inside the heap, so jemalloc's placement is what it would
 //! be without us.
 //!
 //! # How it counts
@@ -17,7 +17,7 @@
 //! figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` → `totals` → `threads` →
+//! `sync` → `classes`, `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` → `totals` → `threads` →
 //! `isolated` → `slow` → `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are
 //! model-checked under `--cfg loom`.
 
@@ -49,6 +49,7 @@ pub(crate) mod protocol;
 mod rows;
 #[cfg(not(loom))]
 mod slow;
+pub(crate) mod spans;
 mod sync;
 #[cfg(not(loom))]
 mod threads;

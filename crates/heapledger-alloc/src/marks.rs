@@ -10,6 +10,7 @@ use crate::classes::{CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTE
 use crate::pages;
 use crate::protocol;
 use crate::rows::Heap;
+use crate::spans::UNLIKE;
 use crate::words::Word;
 
 /// What is charged in a GiB whose page words were refused.
@@ -35,7 +36,7 @@ pub(crate) fn shape_of(layout: Layout) -> Shape {
 pub(crate) fn enter(address: usize, shape: Shape, tag: u16) -> u16 {
     match shape {
         Shape::Small { class } => enter_small(address, class, tag),
-        Shape::Large { .. } => match pages::word_or_map(address) {
+        Shape::Large { .. } => match pages::word_for(address, tag) {
             // The pages are the block's own, and its first one's word speaks for all while it lives.
             Some(word) => {
                 protocol::take_page(word, &Heap, tag);
@@ -47,7 +48,7 @@ pub(crate) fn enter(address: usize, shape: Shape, tag: u16) -> u16 {
 }
 
 pub(crate) fn enter_small(address: usize, class: usize, tag: u16) -> u16 {
-    let Some(word) = pages::word_or_map(address) else { return TAG_OTHER };
+    let Some(word) = pages::word_for(address, tag) else { return TAG_OTHER };
     let offset = offset_of(address);
     if class >= FIRST_PAGED_CLASS && offset == 0 {
         // No block ends in this page either: whatever tail its word has is of an earlier slab.
@@ -66,12 +67,12 @@ fn enter_tail(address: usize, usable_bytes: usize, tag: u16) {
     let mut page = (address / PAGE_BYTES + 1) * PAGE_BYTES;
     while page < end {
         // A page without a word has no last owner.
-        if let Some(word) = pages::word_or_map(page) {
-            if page + PAGE_BYTES <= end {
+        if page + PAGE_BYTES <= end {
+            if let Some(word) = pages::word_for(page, tag) {
                 protocol::take_page(word, &Heap, tag);
-            } else {
-                protocol::take_tail(word, &Heap, tag);
             }
+        } else if let Some(word) = pages::word_for(page, UNLIKE) {
+            protocol::take_tail(word, &Heap, tag);
         }
         page += PAGE_BYTES;
     }
@@ -87,7 +88,7 @@ pub(crate) fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
     // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
     let end =
         if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
-    pages::for_each_word(first, end, |word| protocol::take_page(word, &Heap, tag));
+    pages::change(first, end, tag, |word| protocol::take_page(word, &Heap, tag));
 }
 
 /// Whether jemalloc is built with pages of 4 KiB here.
@@ -121,5 +122,5 @@ pub(crate) fn owner(address: usize, shape: Shape) -> Owner {
 /// Marks the pages as those of an arena that is one region's alone.
 pub(crate) fn isolate_pages(address: usize, bytes: usize, tag: u16) {
     let first = address / PAGE_BYTES * PAGE_BYTES;
-    pages::for_each_word(first, address + bytes, |word| protocol::take_isolated(word, &Heap, tag));
+    pages::change(first, address + bytes, UNLIKE, |word| protocol::take_isolated(word, &Heap, tag));
 }

@@ -1,4 +1,5 @@
 //! Where a page's word lies: one table of leaves, each for a GiB of address space, mapped when first needed.
+//! Behind its words a leaf has the tags of its spans.
 
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
@@ -10,12 +11,15 @@ use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
 use crate::protocol;
 use crate::rows::{copy, entries, prefetch};
+use crate::spans::{self, SPAN_PAGES};
 use crate::words::Word;
 
 const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
 const LEAF_SHIFT: u32 = 30;
 const LEAF_WORDS: usize = 1 << (LEAF_SHIFT - PAGE_SHIFT);
-const LEAF_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>();
+const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
+const LEAF_SPANS: usize = LEAF_WORDS / SPAN_PAGES;
+const LEAF_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>() + LEAF_SPANS * size_of::<AtomicU16>();
 /// User addresses lie below this, on every 64-bit target with 4-level page tables.
 #[cfg(target_pointer_width = "64")]
 const ADDRESS_BITS: u32 = 48;
@@ -83,7 +87,7 @@ unsafe fn word_at(biased: *mut AtomicU64, address: usize) -> &'static AtomicU64 
 }
 
 /// As `word`, but makes the leaf if it is missing; `None` when memory for it was refused, now or ever before.
-pub(crate) fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
+fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
     let index = address >> LEAF_SHIFT;
     let entry = ROOT.get(index)?;
     if entry.load(Relaxed).is_null() {
@@ -103,23 +107,66 @@ pub(crate) fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
     word(address)
 }
 
-/// Calls `each` with the word of every page that starts in `first..end`, making leaves where they are missing and may
-/// be made. `first` is a multiple of the page size.
+/// The tag of the span that a page lies in.
+///
+/// # Safety
+/// * `word` is the word of the page of `address`.
+#[inline(always)]
+unsafe fn span(word: &AtomicU64, address: usize) -> &'static AtomicU16 {
+    let page = (address >> PAGE_SHIFT) % LEAF_WORDS;
+    let spans = core::ptr::from_ref(word).wrapping_add(LEAF_WORDS - page).cast::<AtomicU16>();
+    let place = spans.wrapping_add(address / SPAN_BYTES % LEAF_SPANS);
+    // SAFETY: by the caller, `spans` is the end of the words of a leaf, behind which it has a tag per span; the leaf is
+    // mapped, zeroed and never unmapped.
+    unsafe { &*place }
+}
+
+/// The word of a page that the caller makes one of `tag` alone, or, with `UNLIKE`, anything else; makes the leaf if it
+/// is missing. `None` when memory for it was refused, now or ever before.
+pub(crate) fn word_for(address: usize, tag: u16) -> Option<&'static AtomicU64> {
+    let word = word_or_map(address)?;
+    // SAFETY: it is the word of this page.
+    spans::before_change(unsafe { span(word, address) }, tag);
+    Some(word)
+}
+
+/// The region that all pages of the span of `address` are known to be of.
+#[cfg(test)]
+pub(crate) fn span_tag(address: usize) -> Option<u16> {
+    // SAFETY: it is the word of this page.
+    let tag = unsafe { span(word(address)?, address) }.load(Relaxed);
+    (tag != spans::UNLIKE).then_some(tag)
+}
+
+/// Calls `each` with the word of every page that starts in `first..end`, all of them the caller's. It has to make them
+/// pages of `tag` alone, unless that is `UNLIKE`; spans that are known to be so already are left out. Makes leaves where
+/// they are missing and may be made. `first` is a multiple of the page size.
 #[inline]
-pub(crate) fn for_each_word(first: usize, end: usize, each: impl Fn(&AtomicU64)) {
+pub(crate) fn change(first: usize, end: usize, tag: u16, each: impl Fn(&AtomicU64)) {
     let mut from = first;
     while from < end {
-        // Words of one GiB lie side by side, so the table is asked once for each.
+        // Words of one GiB lie side by side, and so do tags of its spans: the table is asked once for each.
         let to = end.min(((from >> LEAF_SHIFT) + 1) << LEAF_SHIFT);
-        let pages = (to - from).div_ceil(PAGE_BYTES);
         if let Some(word) = word_or_map(from) {
-            // SAFETY: all pages in `from..to` lie in the GiB of `from`, so their words lie in the leaf of `word`, which
-            // is never unmapped.
-            let words = unsafe { core::slice::from_raw_parts(word, pages) };
-            words.iter().for_each(&each);
+            // SAFETY: it is the word of this page, and `to` is not beyond its GiB.
+            unsafe { change_in_leaf(word, from, to, tag, &each) };
         }
         from = to;
     }
+}
+
+/// # Safety
+/// * `word` is the word of the page of `first`, and `first..end` lies in one GiB.
+#[inline]
+unsafe fn change_in_leaf(word: &AtomicU64, first: usize, end: usize, tag: u16, each: &impl Fn(&AtomicU64)) {
+    let spans = end.div_ceil(SPAN_BYTES) - first / SPAN_BYTES;
+    // SAFETY: by the caller it is the word of this page.
+    let span = unsafe { span(word, first) };
+    // SAFETY: the spans that `first..end` touches lie in one GiB, so their tags lie side by side in its leaf.
+    let spans = unsafe { core::slice::from_raw_parts(span, spans) };
+    // SAFETY: so do the words of the pages.
+    let words = unsafe { core::slice::from_raw_parts(word, (end - first).div_ceil(PAGE_BYTES)) };
+    spans::change(spans, (first >> PAGE_SHIFT) % SPAN_PAGES, words, tag, each);
 }
 
 /// Has every page forget regions that are gone. Reads 2 MiB of words per GiB that the heap has touched.
@@ -129,6 +176,10 @@ pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
         if let Some(word) = word(first) {
             // SAFETY: these are the words of the leaf of this GiB, which is never unmapped.
             let words = unsafe { core::slice::from_raw_parts(word, LEAF_WORDS) };
+            for (address, word) in (first..).step_by(SPAN_BYTES).zip(words.iter().step_by(SPAN_PAGES)) {
+                // SAFETY: it is the word of this page.
+                spans::forget(unsafe { span(word, address) }, &gone);
+            }
             words.iter().for_each(|word| protocol::forget(word, &gone));
         }
     }

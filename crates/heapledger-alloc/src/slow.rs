@@ -10,7 +10,9 @@ use heapledger_core::region_root;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, MIXED_BIT, ThreadRecord, with_record};
 use tikv_jemallocator::Jemalloc;
 
-use crate::classes::{CLASS_BYTES, PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth, slots_in_page};
+use crate::classes::{
+    CLASS_BYTES, PAGE_BYTES, PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth, needs_no_flag, slots_in_page,
+};
 use crate::counters::{
     Counts, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, USED_WITHOUT_BYTES, count_small,
 };
@@ -58,9 +60,19 @@ unsafe fn slots_of(pair: u8) -> &'static Slots {
 pub(crate) unsafe fn charge_small(block: *mut u8, size: usize, word: Word) {
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
+    // SAFETY: by the caller, and the class is that of the size.
+    unsafe { charge_slot(block, pair, size, word) }
+}
+
+/// As `charge_small`, for a block whose class may be larger than its size needs.
+///
+/// # Safety
+/// * `pair` came from [`pair_of`], and `block` is null or what jemalloc returned, in a slab of that class, for `size` bytes.
+#[inline(always)]
+unsafe fn charge_slot(block: *mut u8, pair: u8, size: usize, word: Word) {
     let (tag, set, mixed) = with_record(|record| (record.tag(), record.counters(), record.mixed()));
     if word.low() != mixed | u16::from(pair) {
-        return charge_cold(block, size);
+        return charge_cold(block, pair, size);
     }
     // SAFETY: `pair` is from `pair_of`.
     let slots = unsafe { slots_of(pair) };
@@ -88,9 +100,14 @@ fn unmix(address: usize, pair: u8) {
 
 #[cold]
 #[inline(never)]
-fn charge_cold(block: *mut u8, size: usize) {
+fn charge_cold(block: *mut u8, pair: u8, size: usize) {
     if !block.is_null() {
-        with_record(|record| charge(record, threads::counts(record), block, unflagged(size), None));
+        with_record(|record| {
+            let class = usize::from(pair) / 2;
+            let counts = threads::counts(record);
+            let tag = enter_small(block as usize, class, record.region_tag() & !ISOLATED_BIT);
+            count(counts, tag, Shape::Small { class }, size, ALLOCATED);
+        });
     }
 }
 
@@ -139,14 +156,36 @@ pub(crate) unsafe fn free_small(block: *mut u8, size: usize, word: Word) {
     }
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
+    // SAFETY: by the caller; the base is this thread's.
+    unsafe { credit_slot(block, base, pair, size, word) };
+    // SAFETY: by the caller.
+    unsafe { Jemalloc.dealloc(block, unflagged(size)) }
+}
+
+/// Credits the owner of a small block, as the word of its page says.
+///
+/// # Safety
+/// * `base` is the thread's own set; `pair` came from [`pair_of`]; the block lives in a slab of that class and was charged
+///   with `size` bytes, and `word` is its page's.
+#[inline(always)]
+unsafe fn credit_slot(block: *mut u8, base: *mut u8, pair: u8, size: usize, word: Word) {
     // SAFETY: `pair` is from `pair_of`.
     let slots = unsafe { slots_of(pair) };
     let tag = protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize)));
     let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
     unsafe { count_small(set, pair, FREED, size) };
-    // SAFETY: by the caller.
-    unsafe { Jemalloc.dealloc(block, unflagged(size)) }
+}
+
+/// The bytes by which jemalloc finds the class of a layout that is not fast, if they are at most a page.
+#[inline(always)]
+fn padded(layout: Layout) -> Option<usize> {
+    let (size, align) = (layout.size(), layout.align());
+    // With size and alignment at most a page, so is the size rounded up to the alignment. The subtraction wraps for 0.
+    if size.wrapping_sub(1) >= PAGE_BYTES || align > PAGE_BYTES {
+        return None;
+    }
+    Some(if needs_no_flag(size, align) { size } else { (size + align - 1) & !(align - 1) })
 }
 
 /// # Safety
@@ -214,6 +253,24 @@ fn at_least_a_byte(layout: Layout) -> Layout {
 #[inline(never)]
 pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
     with_record(|record| {
+        // The bit is also in what a thread has that is not registered yet.
+        if let Some(bytes) = padded(layout)
+            && record.tag() & ISOLATED_BIT == 0
+        {
+            // SAFETY: by the caller, and the size is not 0.
+            let block = unsafe { Jemalloc.alloc(layout) };
+            // SAFETY: `padded` gives at most a page.
+            let pair = unsafe { pair_of(bytes) };
+            let word = pages::peek(block as usize);
+            if word.low() == record.tag() {
+                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+                unsafe { count_small(record.counters(), pair, ALLOCATED, layout.size()) };
+            } else {
+                // SAFETY: jemalloc returned the block for this layout, whose class this is.
+                unsafe { charge_slot(block, pair, layout.size(), word) };
+            }
+            return block;
+        }
         if let Some(block) = own_arena(record, layout, false) {
             return block;
         }
@@ -254,6 +311,19 @@ pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
 /// `GlobalAlloc::dealloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
+    let base = with_record(ThreadRecord::base);
+    let word = pages::peek(block as usize);
+    if let Some(bytes) = padded(layout)
+        && !base.is_null()
+        && word.low() != 0
+    {
+        // SAFETY: `padded` gives at most a page.
+        let pair = unsafe { pair_of(bytes) };
+        // SAFETY: by the caller, the block lives and was charged with this layout; the base is this thread's.
+        unsafe { credit_slot(block, base, pair, layout.size(), word) };
+        // SAFETY: by the caller, and the size is not 0.
+        return unsafe { Jemalloc.dealloc(block, layout) };
+    }
     let owner = with_record(|record| credit(threads::counts(record), block, layout));
     if owner.isolated {
         // SAFETY: by the caller; its page says that it lies in an arena of its own.

@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::compiler_fence;
 
 use crate::region::RegionId;
-use crate::thread::{ISOLATED_BIT, Place, STACK_ENTRIES, TOMBSTONE, ThreadRecord, with_record};
+use crate::thread::{ISOLATED_BIT, Place, Plain, STACK_ENTRIES, TOMBSTONE, ThreadRecord, with_record};
 use crate::{ids, names};
 
 /// Leaves its region when dropped; made by [`RegionId::enter`].
@@ -37,7 +37,7 @@ pub struct Guard {
 impl Guard {
     #[inline]
     pub(crate) fn enter(index: u16, generation: u32) -> Guard {
-        let guard = Guard::enter_plain(index);
+        let guard = Guard::enter_plain(Plain::of(index));
         // Now that the stack says where we are: see `reuse.rs`.
         compiler_fence(SeqCst);
         if !ids::is_plain(index, generation) {
@@ -50,16 +50,16 @@ impl Guard {
     /// Needs no second look: a region that changes meanwhile is one that threads are in already, and those go on as
     /// before.
     #[inline(always)]
-    pub(crate) fn enter_plain(index: u16) -> Guard {
+    pub(crate) fn enter_plain(region: Plain) -> Guard {
         with_record(|record| {
-            let (place, tag) = (record.place(), index + 1);
+            let (place, tag) = (record.place(), region.tag());
             let Some(entry) = record.stack.get(place.depth() + 1) else { return enter_deep(tag) };
             entry.store(tag, Relaxed);
             compiler_fence(SeqCst);
             record.go_to(place.above());
             compiler_fence(SeqCst);
             entry.store(tag, Relaxed);
-            record.apply(tag);
+            record.apply_ordinary(region);
             Guard { place, _this_thread: PhantomData }
         })
     }
@@ -77,7 +77,7 @@ impl Drop for Guard {
                 Some(tag) if record.is_plain(tag) => {
                     record.go_to(self.place);
                     compiler_fence(SeqCst);
-                    record.apply_plain(tag);
+                    record.apply_plain(Plain::of_tag(tag));
                 }
                 _ => uncover(self.place.depth()),
             }

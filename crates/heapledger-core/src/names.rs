@@ -10,6 +10,7 @@ use crate::name_error::{NameError, validate};
 use crate::once::OnceRef;
 use crate::pool::Pool;
 use crate::region::RegionId;
+use crate::thread::Plain;
 use crate::{ids, reuse};
 
 /// How many different names a process can use in all; what comes beyond is treated as if the table of ids were full.
@@ -43,12 +44,18 @@ pub(crate) struct Name {
 #[derive(Debug)]
 pub(crate) struct Pinned {
     pub(crate) id: RegionId,
+    /// What entering it takes, while it is an ordinary one.
+    pub(crate) plain: Plain,
     pub(crate) name: &'static Name,
     /// Set when the name has been given another id.
     moved: AtomicBool,
 }
 
 impl Pinned {
+    const fn new(id: RegionId, name: &'static Name) -> Pinned {
+        Pinned { id, plain: Plain::of(id.index() as u16), name, moved: AtomicBool::new(false) }
+    }
+
     /// Whether the name has this id still. It may lose it at any moment; then charges to it are the other region's.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
@@ -72,7 +79,7 @@ static OURS: [Name; RESERVED] =
 static PINNED_OURS: [Pinned; RESERVED] = [pinned_ours(0), pinned_ours(1), pinned_ours(2)];
 
 const fn pinned_ours(index: usize) -> Pinned {
-    Pinned { id: RegionId::new(index as u16, 0), name: &OURS[index], moved: AtomicBool::new(false) }
+    Pinned::new(RegionId::new(index as u16, 0), &OURS[index])
 }
 
 /// Charged when no ledger is installed or no name fits.
@@ -305,7 +312,7 @@ impl Name {
                 return pinned;
             }
             let _ours = RegionId::LEDGER.enter();
-            let fresh = PINNED.keep(Pinned { id, name: self, moved: AtomicBool::new(false) });
+            let fresh = PINNED.keep(Pinned::new(id, self));
             if self.pinned.replace(before, fresh) && self.id() == Some(id) {
                 return fresh;
             }

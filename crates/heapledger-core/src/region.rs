@@ -9,7 +9,7 @@ use crate::name_error::{NameError, validate};
 use crate::names::{Claim, Name, Pinned, RESERVED, UNTAGGED, claim};
 use crate::once::OnceRef;
 use crate::reassign::{ReassignError, reassign};
-use crate::thread::is_installed;
+use crate::thread::{Plain, is_installed};
 
 /// A region as a small copyable value: an index into the counters, and the generation of that index.
 ///
@@ -127,7 +127,7 @@ impl Region {
     pub fn enter(&self) -> Guard {
         match self.id.get() {
             // The name is counted as owned for ever, so its id is nobody else's.
-            Some(pinned) if ids::all_plain() => Guard::enter_plain(pinned.id.index),
+            Some(pinned) if ids::all_plain() => Guard::enter_plain(pinned.plain),
             _ => enter_resolved(self),
         }
     }
@@ -270,7 +270,7 @@ impl OwnedRegion {
     #[inline(always)]
     pub fn enter(&self) -> Guard {
         // While this owner is here, the id is nobody else's.
-        if ids::all_plain() { Guard::enter_plain(self.id.index) } else { enter_resolved(self) }
+        if ids::all_plain() { Guard::enter_plain(Plain::of(self.id.index)) } else { enter_resolved(self) }
     }
 
     /// Runs `f` in the region, and leaves it also when `f` panics.

@@ -53,6 +53,31 @@ pub enum State {
     Shared = 2,
 }
 
+/// What the record of a thread in an ordinary region has of it. In words of 32 bits, which need no widening.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain {
+    tag: u32,
+    /// From a thread's counters of tag 0 to those of this one.
+    counters_at_bytes: u32,
+}
+
+impl Plain {
+    #[inline(always)]
+    pub(crate) const fn of(index: u16) -> Plain {
+        Plain::of_tag(index + 1)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn of_tag(tag: u16) -> Plain {
+        Plain { tag: tag as u32, counters_at_bytes: tag as u32 * COUNTER_STRIDE_BYTES as u32 }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn tag(self) -> u16 {
+        self.tag as u16
+    }
+}
+
 /// How deep a thread is in guards, and in which epoch: those before a `reset_thread` are of another one. One word, so that
 /// one compare tells whether a guard is on top.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -190,7 +215,13 @@ impl ThreadRecord {
     /// Puts the region with `tag` in force.
     #[inline(always)]
     pub(crate) fn apply(&self, tag: u16) {
-        if self.is_plain(tag) { self.apply_plain(tag) } else { apply_any(tag) }
+        if self.is_plain(tag) { self.apply_plain(Plain::of_tag(tag)) } else { apply_any(tag) }
+    }
+
+    /// As `apply`, for an ordinary region.
+    #[inline(always)]
+    pub(crate) fn apply_ordinary(&self, region: Plain) {
+        if self.gate.load(Relaxed) == 0 { self.apply_plain(region) } else { apply_any(region.tag()) }
     }
 
     /// Whether `tag` is an ordinary region's, and so is the one in force, of a registered thread.
@@ -199,12 +230,12 @@ impl ThreadRecord {
         (tag | self.gate.load(Relaxed)) & ISOLATED_BIT == 0
     }
 
-    /// As `apply`, if `is_plain` says so. Two stores: the allocator reads nothing else.
+    /// As `apply`, if `is_plain` says so of its tag. Two stores: the allocator reads nothing else.
     #[inline(always)]
-    pub(crate) fn apply_plain(&self, tag: u16) {
-        let counters = self.base.load(Relaxed).wrapping_add(tag as usize * COUNTER_STRIDE_BYTES);
+    pub(crate) fn apply_plain(&self, region: Plain) {
+        let counters = self.base.load(Relaxed).wrapping_add(region.counters_at_bytes as usize);
         self.counters.store(counters, Relaxed);
-        self.tag.store(tag, Relaxed);
+        self.tag.store(region.tag(), Relaxed);
     }
 
     /// As `apply`, for tags of every kind.

@@ -21,10 +21,14 @@ mod loom_own;
 #[cfg(loom)]
 mod loom_reuse;
 #[cfg(loom)]
+mod loom_spans;
+#[cfg(loom)]
 mod page;
 
 #[cfg(not(loom))]
 mod properties;
+#[cfg(not(loom))]
+mod spans;
 #[cfg(not(loom))]
 mod tables;
 #[cfg(not(loom))]

@@ -56,6 +56,9 @@ use Check::{Crowd, Directed, DirectedAtSpeed, Guards, Isolated, Loom, Owners, Pr
 /// The file that most of them break.
 pub const PROTOCOL: &str = "heapledger-alloc/src/protocol.rs";
 
+/// What is known of spans of pages.
+const SPANS: &str = "heapledger-alloc/src/spans.rs";
+
 /// The lists of free rows.
 const LIST: &str = "heapledger-alloc/src/list.rs";
 
@@ -312,8 +315,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the pages of a large block are not recorded",
         file: "heapledger-alloc/src/marks.rs",
-        from: "pages::for_each_word(first, end, ",
-        to: "pages::for_each_word(end, end, ",
+        from: "pages::change(first, end, tag, ",
+        to: "pages::change(end, end, tag, ",
         caught_by: &[Owners],
     },
     Mutant {
@@ -434,5 +437,47 @@ pub const MUTANTS: &[Mutant] = &[
         from: "pair[side].store(pair[side].load(Relaxed) + n, Release);",
         to: "pair[side].store(pair[side].load(Relaxed) + n, Relaxed);",
         caught_by: &[Loom("loom_counters")],
+    },
+    Mutant {
+        name: "a span stays known when a page of it changes",
+        file: SPANS,
+        from: "if known != UNLIKE && known != tag {",
+        to: "if known != UNLIKE && known != tag && false {",
+        caught_by: &[Properties, Loom("loom_spans")],
+    },
+    Mutant {
+        name: "a span becomes known by a block that has a part of it",
+        file: SPANS,
+        from: "if pages.len() == SPAN_PAGES {",
+        to: "if pages.len() >= SPAN_PAGES / 2 {",
+        caught_by: &[Properties, Loom("loom_spans")],
+    },
+    Mutant {
+        name: "a span stays known when a large block of another region has a part of it",
+        file: SPANS,
+        from: "        before_change(span, UNLIKE);\n",
+        to: "",
+        caught_by: &[Properties],
+    },
+    Mutant {
+        name: "a span is known as a region's that is gone",
+        file: SPANS,
+        from: "if gone(span.load(Relaxed)) {",
+        to: "if gone(span.load(Relaxed)) && false {",
+        caught_by: &[Properties],
+    },
+    Mutant {
+        name: "a tail leaves its span known",
+        file: "heapledger-alloc/src/marks.rs",
+        from: "pages::word_for(page, UNLIKE)",
+        to: "pages::word_for(page, tag)",
+        caught_by: &[Properties],
+    },
+    Mutant {
+        name: "an aligned block counts in the class of its size alone",
+        file: "heapledger-alloc/src/slow.rs",
+        from: "(size + align - 1) & !(align - 1)",
+        to: "size",
+        caught_by: &[Random],
     },
 ];

@@ -1,0 +1,108 @@
+//! One span, whose pages pass from hand to hand through a lock, as through jemalloc.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+
+use super::page::{A, B, Q, Seen, explore};
+use super::pool::Pool;
+use crate::protocol;
+use crate::spans::{self, SPAN_PAGES, UNLIKE};
+use crate::sync::{AtomicU16, AtomicU64};
+use crate::words::Word;
+
+struct Span {
+    tag: AtomicU16,
+    words: [AtomicU64; SPAN_PAGES],
+    rows: Pool,
+    /// Which pages nobody has.
+    free: Mutex<[bool; SPAN_PAGES]>,
+}
+
+impl Span {
+    /// All pages are one region's, and that is known.
+    fn of(tag: u16) -> Arc<Span> {
+        let words = core::array::from_fn(|_| AtomicU64::new(Word::pure(tag).0));
+        Arc::new(Span { tag: AtomicU16::new(tag), words, rows: Pool::new(1, 1), free: Mutex::new([true; SPAN_PAGES]) })
+    }
+
+    /// Takes these pages, if they are free.
+    fn take(&self, pages: core::ops::Range<usize>) -> bool {
+        let mut free = self.free.lock().expect("nobody panics");
+        let is_free = free[pages.clone()].iter().all(|free| *free);
+        if is_free {
+            free[pages].fill(false);
+        }
+        is_free
+    }
+
+    fn give(&self, pages: core::ops::Range<usize>) {
+        self.free.lock().expect("nobody panics")[pages].fill(true);
+    }
+
+    /// A block of its own pages, allocated and freed, if they are free.
+    fn large(&self, pages: core::ops::Range<usize>, tag: u16) -> bool {
+        if !self.take(pages.clone()) {
+            return false;
+        }
+        spans::before_change(&self.tag, tag);
+        protocol::take_page(&self.words[pages.start], &self.rows, tag);
+        let words = &self.words[pages.clone()];
+        let spans = core::slice::from_ref(&self.tag);
+        spans::change(spans, pages.start, words, tag, &|word| protocol::take_page(word, &self.rows, tag));
+        for word in words {
+            assert_eq!(word.load(Relaxed), Word::pure(tag).0, "a freed page keeps its last owner");
+        }
+        self.give(pages);
+        true
+    }
+
+    /// What is known must be so, once everybody is done.
+    fn holds(&self) {
+        let known = self.tag.load(Relaxed);
+        let alike = self.words.iter().all(|word| word.load(Relaxed) == Word::pure(known).0);
+        assert!(known == UNLIKE || alike, "known as {known}, which not all pages are");
+    }
+}
+
+#[test]
+fn a_span_is_known_by_the_last_who_had_it_whole_and_by_nobody_after_a_part_of_it() {
+    static WHOLE_LAST: Seen = Seen::new();
+    static PART_LAST: Seen = Seen::new();
+    explore(3, || {
+        let span = Span::of(A);
+        let other = thread::spawn({
+            let span = span.clone();
+            move || span.large(0..SPAN_PAGES, B) | span.large(0..SPAN_PAGES, A)
+        });
+        let part = span.large(0..1, B);
+        let whole = other.join().expect("it is done");
+        span.holds();
+        WHOLE_LAST.note(whole && span.tag.load(Relaxed) == A);
+        PART_LAST.note(part && span.tag.load(Relaxed) == UNLIKE);
+    });
+    assert!(WHOLE_LAST.was() && PART_LAST.was());
+}
+
+#[test]
+fn who_forgets_a_region_disturbs_nobody_who_has_pages_that_were_its_last() {
+    static KNOWN: Seen = Seen::new();
+    explore(3, || {
+        let span = Span::of(Q);
+        let other = thread::spawn({
+            let span = span.clone();
+            move || assert!(span.large(0..1, B) && span.large(0..SPAN_PAGES, A), "nobody else wants them")
+        });
+        let gone = |tag| tag == Q;
+        spans::forget(&span.tag, gone);
+        span.words.iter().for_each(|word| protocol::forget(word, gone));
+        other.join().expect("it is done");
+        span.holds();
+        KNOWN.note(span.tag.load(Relaxed) == A);
+        for word in &span.words {
+            assert_eq!(word.load(Relaxed), Word::pure(A).0);
+        }
+    });
+    assert!(KNOWN.was());
+}

@@ -1,0 +1,55 @@
+//! Spans: runs of pages that are known to be one region's, so that a large block that is freed need not look at each.
+//!
+//! A span has one tag. While that is not [`UNLIKE`], each of its pages is that region's and nothing else is in the page's
+//! word. It is set by who has all pages of the span in one block, so nobody else changes a word of the span at that time;
+//! and whoever is about to make a page anything else clears it first. Pages pass from one holder to the next through
+//! jemalloc, whose locks order what both do. So every access can be Relaxed: what a holder of a page needs to see was done
+//! by itself or by earlier holders. `UNLIKE` is right at any time.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::sync::{AtomicU16, AtomicU64};
+
+/// Pages of a span.
+pub(crate) const SPAN_PAGES: usize = if cfg!(loom) { 2 } else { 32 };
+
+/// The tag of a span whose pages are not known to be alike; as a wanted tag, that pages become anything else.
+pub(crate) const UNLIKE: u16 = 0;
+
+/// To be called before a page of the span becomes one of `tag` alone, by who has the page.
+#[inline]
+pub(crate) fn before_change(span: &AtomicU16, tag: u16) {
+    let known = span.load(Relaxed);
+    if known != UNLIKE && known != tag {
+        span.store(UNLIKE, Relaxed);
+    }
+}
+
+/// Has a span forget a region that no block and no thread has any more.
+pub(crate) fn forget(span: &AtomicU16, gone: impl Fn(u16) -> bool) {
+    if gone(span.load(Relaxed)) {
+        span.store(UNLIKE, Relaxed);
+    }
+}
+
+/// Calls `each` with those of `words` that may not be the words of pages of `tag` alone. It has to make them that, or
+/// whatever it likes if `tag` is [`UNLIKE`]. The caller has all these pages; `spans` are those in which they lie, and in
+/// the first one `skipped` pages lie before them.
+#[inline]
+pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], tag: u16, each: &impl Fn(&AtomicU64)) {
+    // What the tag of a span is that is left out. No span has the one for `UNLIKE`.
+    let done = if tag == UNLIKE { u32::MAX } else { u32::from(tag) };
+    for (index, span) in spans.iter().enumerate() {
+        if u32::from(span.load(Relaxed)) == done {
+            continue;
+        }
+        before_change(span, UNLIKE);
+        let from = (index * SPAN_PAGES).saturating_sub(skipped);
+        let to = ((index + 1) * SPAN_PAGES - skipped).min(words.len());
+        let pages = words.get(from..to).unwrap_or_default();
+        pages.iter().for_each(each);
+        if pages.len() == SPAN_PAGES {
+            span.store(tag, Relaxed);
+        }
+    }
+}
