@@ -53,14 +53,3 @@ fn what_is_set_is_read_back_and_arenas_of_their_own_are_left() {
     assert_eq!(control::background_threads(), Ok(true));
     assert_eq!(control::set_background_threads(false), Ok(false));
 }
-
-#[test]
-fn purging_returns_what_was_freed() {
-    // Blocks of 1 KiB: their slabs do not grow together to what would be given back at once.
-    let blocks: Vec<Box<[u8; 1024]>> = (0..65_536).map(|_| Box::new([1; 1024])).collect();
-    drop(blocks);
-    assert_eq!(control::flush_thread_cache(), Ok(()));
-    assert_eq!(control::purge(), Ok(()));
-    let stats = heapledger_probe::read::stats(&heapledger_probe::read::Jemalloc).expect("it has statistics");
-    assert_eq!(stats.pdirty, 0, "another thread of this process frees nothing large");
-}
