@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bench::Bench;
-use catalogue::{Check, MUTANTS, Mutant};
+use catalogue::{Check, Mutant};
 
 /// What must pass on the copy without a mistake.
 const ALL: [Check; 11] = [
@@ -30,8 +30,9 @@ const ALL: [Check; 11] = [
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let chosen: Vec<&Mutant> =
-        MUTANTS.iter().filter(|mutant| words.is_empty() || words.iter().any(|w| mutant.name.contains(&**w))).collect();
+    let chosen: Vec<&Mutant> = catalogue::all()
+        .filter(|mutant| words.is_empty() || words.iter().any(|w| mutant.name.contains(&**w)))
+        .collect();
     match run(&chosen) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(missed) => {
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 fn run(mutants: &[&Mutant]) -> Result<usize, String> {
     let bench = Bench::new()?;
     // Before anything is built: a mutant that does not apply any more is to be written anew.
-    for mutant in MUTANTS {
+    for mutant in catalogue::all() {
         bench.mutated(mutant)?;
     }
     let needed = |check: Check| mutants.iter().flat_map(|mutant| mutant.caught_by).any(|&by| by.is_a(check));
