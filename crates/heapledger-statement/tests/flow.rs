@@ -106,6 +106,8 @@ impl Written {
 }
 
 impl Stretches for Written {
+    type Counts = ();
+
     fn next_into(&mut self, stretch: &mut Stretch) -> bool {
         let Some(next) = self.stretches.get(self.at) else { return false };
         self.at += 1;

@@ -1,11 +1,14 @@
 //! A mark: a statement, and a map of the pages that it is of.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use heapledger_core::RegionId;
-use heapledger_probe::attribute::pagemap::{self, FreeState, Owner, Piece, Pieces};
+use heapledger_probe::attribute::pagemap::{self, FreeState, Freed, Owner, Piece, Pieces};
 use heapledger_statement::{
     Diff, Figure, FlowCounters, FlowReadings, Holder, PageFlow, PageOwner, RegionChange, RegionName, Share, Since,
     Statement, Stretch, Stretches, Why,
@@ -164,13 +167,17 @@ impl<'a> Map<'a> {
 }
 
 impl Stretches for Map<'_> {
+    type Counts = Freed;
+
     #[inline]
     fn next_into(&mut self, stretch: &mut Stretch) -> bool {
         if !self.pieces.next_into(&mut self.piece) {
             return false;
         }
         stretch.start = self.piece.start as u64;
-        stretch.end = self.piece.end as u64;
+        // PERF: the end of the piece, from elsewhere: two words that were just written are waited for if they are read as
+        // one, which is what becomes of copying both.
+        stretch.end = self.pieces.reached() as u64;
         stretch.alike = self.piece.alike;
         stretch.shares.clear();
         stretch.shares.extend(self.piece.shares.iter().copied().map(share));
@@ -191,6 +198,15 @@ impl Stretches for Map<'_> {
     #[inline]
     fn written(&self, alike: u64) -> &[u8] {
         self.pieces.record(alike)
+    }
+
+    #[inline]
+    fn count(&self, written: (&[u8], &[u8]), regions: usize, counts: &mut Freed) -> bool {
+        counts.count(written, regions, self.pieces.classes())
+    }
+
+    fn counted(&self, counts: &Freed) -> impl Iterator<Item = (Holder, Holder, u64)> {
+        counts.sums().map(|(from, to, bytes)| (holder(from), holder(to), bytes))
     }
 
     #[inline]

@@ -36,8 +36,10 @@ impl Sheet<'_> {
         full.slabs += 1;
         full.slab = slab;
         let tags = self.tags.all();
-        if tags.len() >= WORTHWHILE && self.quick.count(tags, &mut full.quick) {
-            return;
+        if tags.len() >= WORTHWHILE
+            && let Some(few) = self.quick.count(tags, 0)
+        {
+            return full.quick.iter_mut().zip(few).for_each(|(sum, slots)| *sum += u64::from(slots));
         }
         // PERF: each of four slots has a table of its own, so that a count seldom waits for the one before it.
         let (fours, rest) = tags.as_chunks::<4>();

@@ -27,6 +27,7 @@
 
 mod decode;
 mod encode;
+mod freed;
 mod hooks;
 mod mixed;
 mod unit;
@@ -35,6 +36,7 @@ pub(in crate::attribute) use hooks::Counts;
 
 pub use decode::Pieces;
 pub use encode::{MapFault, MapWriter};
+pub use freed::Freed;
 pub use mixed::Shares;
 
 use super::PageOwner;

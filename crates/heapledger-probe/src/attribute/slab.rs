@@ -1,5 +1,6 @@
 //! One slab: which slots are allocated, whose they are, and what of them is resident.
 
+use super::quick::{QUICK, WORTHWHILE};
 use super::runs::{Runs, resident_as};
 use super::slots::{NONE, region_of};
 use super::tally::OWNERS_MAX;
@@ -123,15 +124,13 @@ impl Sheet<'_> {
             return self.moved(runs, extent.start, extent.end);
         }
         let kind = uniform.map(|(kind, _)| kind);
-        if extent.free_slots == 0 && self.map.is_some() {
-            self.map_slots(runs, slab, &Bitmap::default(), (kind, page_bytes));
-        }
-        if extent.free_slots == 0
-            && slab.rest_bytes() == 0
-            && let Some((Some(PageKind::Anon), _)) = uniform
-        {
+        let is_full = extent.free_slots == 0;
+        let sums_suffice = is_full && slab.rest_bytes() == 0 && kind == Some(Some(PageKind::Anon));
+        if sums_suffice && self.map.is_none() {
             return self.full_slab(slab);
         }
+        let is_mapped = self.map.is_some() && uniform.is_some();
+        let few = if is_mapped { self.quick.count(self.tags.all(), 0) } else { None };
         let bitmap = match extent.free_slots {
             0 => Bitmap::default(),
             _ => match world.bitmap(extent) {
@@ -139,12 +138,28 @@ impl Sheet<'_> {
                 None => return self.moved(runs, extent.start, extent.end),
             },
         };
-        if extent.free_slots > 0 {
+        if few.is_none() && self.map.is_some() {
             self.map_slots(runs, slab, &bitmap, (kind, page_bytes));
         }
-        let free = self.tags.take_free(&bitmap) as u64;
+        if sums_suffice {
+            if let Some(few) = few {
+                self.map_few(slab, &few, &few, kind.flatten());
+            }
+            return self.full_slab(slab);
+        }
+        let free = self.tags.take_free(&bitmap);
+        let allocated = match few {
+            Some(few) => {
+                let (allocated, _) = self.quick.count_known(self.tags.all(), free);
+                self.map_few(slab, &few, &allocated, kind.flatten());
+                Some(allocated)
+            }
+            None if slab.slots >= WORTHWHILE => self.quick.count(self.tags.all(), free),
+            None => None,
+        };
+        let free = free as u64;
         match uniform {
-            Some((kind, _)) => self.mixed_slab(slab, free, kind),
+            Some((kind, _)) => self.mixed_slab(slab, free, (kind, allocated)),
             None => {
                 let present = Present::of(runs, slab, page_bytes);
                 self.mixed_slab_by_page(slab, free, present, page_bytes);
@@ -171,16 +186,21 @@ impl Sheet<'_> {
         }
     }
 
-    /// Slots are of several regions, and all pages are in the same state.
-    fn mixed_slab(&mut self, slab: Slab, free: u64, kind: Option<PageKind>) {
+    /// Slots are of several regions, and all pages are in the same state. `few` is whose the allocated ones are, where
+    /// tags are few.
+    fn mixed_slab(&mut self, slab: Slab, free: u64, (kind, few): (Option<PageKind>, Option<[u16; QUICK]>)) {
         let slot_bytes = slab.slot_bytes as u64;
         self.tally.clear();
         let regions = &mut self.regions;
-        self.tally.add(self.tags.all(), |tag| {
+        let beyond = |tag| {
             if tag != NONE {
                 small(regions, row_of(regions, tag), slab.class, 1, resident_as(kind, slot_bytes));
             }
-        });
+        };
+        match few {
+            Some(few) => self.quick.in_order().for_each(|(tag, place)| self.tally.add_many(tag, few[place])),
+            None => self.tally.add(self.tags.all(), beyond),
+        }
         let free_resident = resident_as(kind, free * slot_bytes + slab.rest_bytes());
         let all = resident_as(kind, (slab.end - slab.start) as u64);
         self.slab_sums(slab, 1, (slab.slots as u64 - free, free), all, free_resident);

@@ -12,15 +12,33 @@ pub(super) const OWNERS_MAX: usize = 64;
 pub(super) struct Tally {
     tags: [u16; OWNERS_MAX],
     slots: [u32; OWNERS_MAX],
+    /// A bit for each place that has slots.
+    places: u64,
 }
+
+const _: () = assert!(OWNERS_MAX == u64::BITS as usize);
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { tags: [0; OWNERS_MAX], slots: [0; OWNERS_MAX] }
+        Self { tags: [0; OWNERS_MAX], slots: [0; OWNERS_MAX], places: 0 }
     }
 
     pub(super) fn clear(&mut self) {
         self.slots = [0; OWNERS_MAX];
+        self.places = 0;
+    }
+
+    /// Counts so many slots of one tag, of which there are less than places.
+    #[inline]
+    pub(super) fn add_many(&mut self, tag: u16, slots: u16) {
+        if slots == 0 {
+            return;
+        }
+        let first = usize::from(tag) % OWNERS_MAX;
+        if let Some(at) = if self.tags[first] == tag { Some(first) } else { self.find(tag) } {
+            self.slots[at] += u32::from(slots);
+            self.places |= 1 << at;
+        }
     }
 
     /// Counts slots; those of owners for whom there is no room go to `beyond`, one by one.
@@ -30,10 +48,14 @@ impl Tally {
             let first = usize::from(*tag) % OWNERS_MAX;
             if self.tags[first] == *tag {
                 self.slots[first] += 1;
+                self.places |= 1 << first;
                 continue;
             }
             match self.find(*tag) {
-                Some(at) => self.slots[at] += 1,
+                Some(at) => {
+                    self.slots[at] += 1;
+                    self.places |= 1 << at;
+                }
                 None => beyond(*tag),
             }
         }
@@ -43,6 +65,7 @@ impl Tally {
     pub(super) fn add_one(&mut self, tag: u16) -> Option<usize> {
         let at = self.find(tag)?;
         self.slots[at] += 1;
+        self.places |= 1 << at;
         Some(at)
     }
 
@@ -58,7 +81,11 @@ impl Tally {
     /// Each place that has slots, with the tag and how many.
     #[inline]
     pub(super) fn owners(&self) -> impl Iterator<Item = (usize, u16, u64)> {
-        let counted = |at: usize, slots: &u32| (*slots != 0).then(|| (at, self.tags[at], u64::from(*slots)));
-        self.slots.iter().enumerate().filter_map(move |(at, slots)| counted(at, slots))
+        let mut places = self.places;
+        std::iter::from_fn(move || {
+            let at = places.trailing_zeros() as usize;
+            places &= places.checked_sub(1)?;
+            Some((at, self.tags[at], u64::from(self.slots[at])))
+        })
     }
 }

@@ -32,8 +32,8 @@ impl Numbers<'_> {
 ///
 /// A stretch of one share can be cut anywhere, one of several only at its ends. So the pages between two addresses at
 /// which both maps can be cut are taken together: a page, a slab, or what slabs of either map overlap.
-pub(super) fn merge(
-    before: &mut impl Stretches,
+pub(super) fn merge<B: Stretches>(
+    before: &mut B,
     after: &mut impl Stretches,
     numbers: (Numbers<'_>, Numbers<'_>),
 ) -> Cells {
@@ -43,6 +43,8 @@ pub(super) fn merge(
     let mut pairs: HashMap<(u64, u64), Alike, BuildHasherDefault<Mixer>> = HashMap::default();
     let mut under: HashMap<Under, u64, BuildHasherDefault<Mixer>> = HashMap::default();
     let mut memo = Memo::default();
+    let mut counts = B::Counts::default();
+    let same = numbers.0.regions.iter().zip(numbers.1.regions).take_while(|(one, other)| one == other).count();
     loop {
         let start = before.start().min(after.start());
         if start == u64::MAX {
@@ -53,6 +55,7 @@ pub(super) fn merge(
             let written = (before.of.written(one), after.of.written(other));
             match (written.0.is_empty(), written.1.is_empty()) {
                 (true, true) => pairs.entry((one, other)).or_insert(Alike { bytes, times: 0 }).times += 1,
+                (false, false) if before.of.count(written, same, &mut counts) => {}
                 (false, false) => {
                     // PERF: most are what they were, and many are alike.
                     let behind = if written.0 == written.1 { &[] } else { written.1 };
@@ -102,6 +105,10 @@ pub(super) fn merge(
             bytes_of.has.0.push(whole);
         }
         bytes_of.distribute(bytes, times);
+    }
+    for (from, to, bytes) in before.of.counted(&counts) {
+        let [source, target] = [from, to].map(|holder| Place::of(holder, |owner| before.numbers.of(owner)));
+        bytes_of.cells.exactly(source.as_source(), target.as_target(), false, bytes);
     }
     memo.rest().for_each(|pair| bytes_of.pair(&before, &after, &pair));
     bytes_of.stays.finish(&mut bytes_of.cells);

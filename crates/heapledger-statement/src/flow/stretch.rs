@@ -69,6 +69,9 @@ pub enum Holder {
 
 /// A map of one mark, read from low to high addresses.
 pub trait Stretches {
+    /// What is counted without being taken apart; `()` if nothing is.
+    type Counts: Default;
+
     /// Puts the next stretch, which begins where the last one ended or behind that, into `stretch`; `false` at the end.
     fn next_into(&mut self, stretch: &mut Stretch) -> bool;
 
@@ -85,6 +88,20 @@ pub trait Stretches {
         &[]
     }
 
+    /// Counts a stretch of each map, written like this, if that can be done without taking them apart: every byte stays
+    /// with its holder or goes to one that is told. Regions whose index in the lists of names is below `regions` are
+    /// the same in both maps; no other is counted.
+    fn count(&self, written: (&[u8], &[u8]), regions: usize, counts: &mut Self::Counts) -> bool {
+        let _ = (written, regions, counts);
+        false
+    }
+
+    /// How much of what was counted had which holder, and which it has.
+    fn counted(&self, counts: &Self::Counts) -> impl Iterator<Item = (Holder, Holder, u64)> {
+        let _ = counts;
+        std::iter::empty()
+    }
+
     /// The shares of a stretch that is written like this.
     fn shares_of(&self, written: &[u8]) -> impl Iterator<Item = Share> {
         let _ = written;
@@ -93,6 +110,8 @@ pub trait Stretches {
 }
 
 impl<I: Iterator<Item = Stretch>> Stretches for I {
+    type Counts = ();
+
     fn next_into(&mut self, stretch: &mut Stretch) -> bool {
         match self.next() {
             Some(next) => {

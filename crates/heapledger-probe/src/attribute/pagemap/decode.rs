@@ -65,6 +65,17 @@ impl<'a> Pieces<'a> {
         self
     }
 
+    /// The classes that the map was written with.
+    pub fn classes(&self) -> &'a Classes {
+        self.classes
+    }
+
+    /// Where the last piece ended.
+    #[inline]
+    pub fn reached(&self) -> usize {
+        self.at
+    }
+
     /// The shares of a piece of one owner that is alike others.
     pub fn fill(&self, alike: u64, shares: &mut Vec<Share>) {
         if let Some(unit) = Unit::of_number(alike, self.classes) {

@@ -1,6 +1,7 @@
 //! What the sweep tells the map as it goes.
 
 use super::{FreeState, Holder, MapWriter, Owner, Share};
+use crate::attribute::quick::QUICK;
 use crate::attribute::runs::Runs;
 use crate::attribute::slab::{Present, Slab};
 use crate::attribute::slots::region_of;
@@ -30,6 +31,33 @@ impl<'a> Sheet<'a> {
         {
             map.slab(slab.start, slab.end - slab.start, slab.class, Owner::of_page(owner), free as u64);
         }
+    }
+
+    /// A slab whose pages are all of one kind: how many slots each of the few tags has, and how many of those are
+    /// allocated.
+    #[inline]
+    pub(in crate::attribute) fn map_few(
+        &mut self,
+        slab: Slab,
+        all: &[u16; QUICK],
+        allocated: &[u16; QUICK],
+        kind: Option<PageKind>,
+    ) {
+        let Some(map) = self.map.as_mut() else { return };
+        if !map.is_resident(kind) {
+            return;
+        }
+        let owners = self.quick.in_order().map(|(tag, place)| (Owner::of(region_of(tag)), place));
+        let some = |(_, slots): &(Owner, u64)| *slots > 0;
+        let free = |place: usize| u64::from(all[place] - allocated[place]);
+        let bytes = slab.end - slab.start;
+        let mut with_slots = owners.clone().filter(|(_, place)| all[*place] > 0);
+        if let (Some((owner, place)), None) = (with_slots.next(), with_slots.next()) {
+            return map.slab(slab.start, bytes, slab.class, owner, free(place));
+        }
+        let of_blocks = owners.clone().map(|(owner, place)| (owner, allocated[place].into())).filter(some);
+        let of_slots = owners.map(|(owner, place)| (owner, free(place))).filter(some);
+        map.mixed((slab.start, bytes), slab.class, of_blocks, of_slots);
     }
 
     /// Any other slab, slot by slot, before the free ones are taken out.

@@ -1,5 +1,6 @@
 //! The record of a slab of several owners, taken apart.
 
+use super::freed::are_short;
 use super::{Holder, Owner, Share};
 use crate::attribute::Classes;
 
@@ -11,7 +12,7 @@ pub(super) fn bytes_of(bytes: &[u8]) -> Option<usize> {
         let numbers = number(&mut rest)?.checked_mul(2)?;
         // PERF: most numbers are of one byte, and then these are as many bytes.
         match usize::try_from(numbers).ok().and_then(|numbers| rest.split_at_checked(numbers)) {
-            Some((short, behind)) if short.iter().all(|byte| *byte < 128) => rest = behind,
+            Some((short, behind)) if are_short(short) => rest = behind,
             _ => {
                 for _ in 0..numbers {
                     number(&mut rest)?;
