@@ -6,14 +6,12 @@ mod fixtures;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use fixtures::decay::{Clock, PAGE, Random, purge};
 use fixtures::pages;
 use heapledger_statement::{
     ArenaDecayReading, ArenaFreeReading, FullReadings, Readings, Resident, SettingId, SettingValue, Statement, Traffic,
 };
 use proptest::prelude::*;
-
-const PAGE: u64 = 4096;
-const STEPS: usize = 200;
 
 /// What one arena has freed within the last half second.
 const DIRTY_PAGES: u64 = (310 << 20) / PAGE;
@@ -24,72 +22,6 @@ const LARGEST_AT_LEAST: u64 = DIRTY_PAGES / 30;
 
 /// The looks that busy traffic has.
 const LOOKS_IN_A_DECAY_TIME: f64 = 100.0;
-
-struct Random(u64);
-
-impl Random {
-    /// Below 1.
-    fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.share() * bound as f64) as u64
-    }
-}
-
-/// `decay_t`, in milliseconds.
-struct Clock {
-    step_ms: f64,
-    epoch_ms: f64,
-    deadline_ms: f64,
-    nunpurged: u64,
-    backlog: VecDeque<u64>,
-}
-
-impl Clock {
-    fn new(decay_ms: i64, epoch_ms: f64) -> Self {
-        let step_ms = decay_ms as f64 / STEPS as f64;
-        let backlog = VecDeque::from(vec![0; STEPS]);
-        Self { step_ms, epoch_ms, deadline_ms: epoch_ms + step_ms, nunpurged: 0, backlog }
-    }
-
-    /// How many pages may stay, if a step ended.
-    fn look(&mut self, now_ms: f64, pages: u64, random: &mut Random) -> Option<u64> {
-        if now_ms < self.deadline_ms {
-            return None;
-        }
-        let steps = ((now_ms - self.epoch_ms) / self.step_ms).floor();
-        self.epoch_ms += steps * self.step_ms;
-        self.deadline_ms = self.epoch_ms + self.step_ms * (1.0 + random.share());
-        for _ in 0..(steps as usize).min(STEPS) {
-            self.backlog.pop_front();
-            self.backlog.push_back(0);
-        }
-        // As jemalloc does it: fewer than before count as none that came.
-        self.backlog[STEPS - 1] = pages.saturating_sub(self.nunpurged);
-        let weight = |place: usize| {
-            let x = (place + 1) as f64 / STEPS as f64;
-            x.powi(3) * (6.0 * x * x - 15.0 * x + 10.0)
-        };
-        let limit = self.backlog.iter().enumerate().map(|(place, came)| *came as f64 * weight(place)).sum::<f64>();
-        self.nunpurged = pages.max(limit as u64);
-        Some(limit as u64)
-    }
-}
-
-/// Extents, the oldest first, until there are no more pages than may stay.
-fn purge(extents: &mut VecDeque<u64>, limit: u64) -> Vec<u64> {
-    let mut pages: u64 = extents.iter().sum();
-    let mut gone = Vec::new();
-    while pages > limit {
-        let Some(extent) = extents.pop_front() else { break };
-        pages -= extent;
-        gone.push(extent);
-    }
-    gone
-}
 
 /// An arena of jemalloc's that is left alone but for looks at its clocks.
 struct Arena {

@@ -4,7 +4,8 @@
 //! 64 MiB, takes a statement, prints the band of its forecast for many times ahead, and goes on as its mode says. The
 //! parent reads the child's RSS at those times: what the child's free pages have lost is what RSS fell by. So the
 //! subject of the measurement neither allocates nor reads while it is measured. A look that comes late is compared with
-//! the band of the time at which it was.
+//! the band of the time at which it was, and traffic that the machine kept waiting longer than the forecast assumes lets
+//! as much be left as it was late.
 #![forbid(unsafe_code)]
 
 mod args;

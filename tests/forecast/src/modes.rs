@@ -122,6 +122,16 @@ impl Mode {
         self.dirty_decay_ms <= SHORT_MS && self.muzzy_decay_ms <= SHORT_MS
     }
 
+    /// How much later than is assumed of traffic jemalloc's clock can have been looked at, in milliseconds, if the traffic
+    /// once rested so long: at the look that counted the pages, and at the last one. A machine that has other things to do
+    /// makes it rest.
+    pub fn late_ms(&self, longest_ms: f64) -> f64 {
+        let times = [self.dirty_decay_ms, self.muzzy_decay_ms].into_iter().filter(|ms| *ms > 0);
+        let assumed = times.min().unwrap_or_default() as f64 / 100.0;
+        let drives = !self.background && self.traffic() == Traffic::Busy;
+        if drives && longest_ms > assumed { 2.0 * longest_ms } else { 0.0 }
+    }
+
     /// What is told to the forecast.
     pub fn traffic(&self) -> Traffic {
         match self.doing {

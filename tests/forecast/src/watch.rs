@@ -36,6 +36,8 @@ pub struct Run {
     /// (of parts that never go, all).
     never: (usize, usize),
     looks: Vec<Look>,
+    /// How late its traffic was.
+    late_ms: f64,
     /// What the child's own check said.
     held: Option<bool>,
     check: String,
@@ -63,11 +65,13 @@ struct Look {
 
 impl Look {
     /// Bands only fall, so that of a look is between the last that was told before it and the first after it. Where it is
-    /// later than all, what is left then is what is left at last.
-    fn new(planned: Told, told: &[Told], (began_ms, ended_ms): (f64, f64), found: i64) -> Self {
-        let before = told.iter().rfind(|told| told.at_ms <= began_ms).map_or(planned.high, |told| told.high);
-        let after = told.iter().find(|told| told.at_ms >= ended_ms).or(told.last()).map_or(0, |told| told.low);
-        Self { planned, began_ms, ended_ms, low: after, high: before, found }
+    /// later than all, what is left then is what is left at last; where nothing was told yet, what was free. Traffic that
+    /// rested lets as much be left as earlier.
+    fn judge(&mut self, told: &[Told], free: i64, late_ms: f64) {
+        let before = told.iter().rfind(|told| told.at_ms <= self.began_ms - late_ms);
+        let after = told.iter().find(|told| told.at_ms >= self.ended_ms).or(told.last());
+        self.high = before.map_or(free, |told| told.high);
+        self.low = after.map_or(0, |told| told.low);
     }
 
     fn holds(&self) -> bool {
@@ -80,7 +84,7 @@ impl Look {
 const BUSY_ON_A_PROCESSOR: usize = 2;
 
 /// So many children of one mode: all at once, or in turns if they are busy.
-pub fn runs(mode: &Mode, count: usize) -> Result<Vec<Run>, String> {
+pub fn runs(mode: &'static Mode, count: usize) -> Result<Vec<Run>, String> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let at_once =
         if matches!(mode.doing, Doing::SlowPath | Doing::Decay) { BUSY_ON_A_PROCESSOR * processors } else { count };
@@ -88,8 +92,8 @@ pub fn runs(mode: &Mode, count: usize) -> Result<Vec<Run>, String> {
     let mut runs = Vec::with_capacity(count);
     for turn in all.chunks(at_once.max(1)) {
         let start = |run: usize| {
-            let (name, share) = (mode.name, run as f64 / count as f64);
-            thread::spawn(move || one(name, share).map_err(|error| format!("{name}: {error}")))
+            let share = run as f64 / count as f64;
+            thread::spawn(move || one(mode, share).map_err(|error| format!("{}: {error}", mode.name)))
         };
         let threads: Vec<_> = turn.iter().map(|run| start(*run)).collect();
         for thread in threads {
@@ -99,25 +103,32 @@ pub fn runs(mode: &Mode, count: usize) -> Result<Vec<Run>, String> {
     Ok(runs)
 }
 
-fn one(name: &str, share: f64) -> Result<Run, String> {
+fn one(mode: &Mode, share: f64) -> Result<Run, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut child = Command::new(program)
-        .args(["child", name, &share.to_string()])
+        .args(["child", mode.name, &share.to_string()])
         .env_remove("_RJEM_MALLOC_CONF")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| error.to_string())?;
     let stdout = child.stdout.take().ok_or("no output")?;
-    let run = follow(&mut child, BufReader::new(stdout));
+    let run = follow(mode, &mut child, BufReader::new(stdout));
     let _ = child.kill();
     let _ = child.wait();
     run
 }
 
-fn follow(child: &mut Child, mut lines: BufReader<ChildStdout>) -> Result<Run, String> {
-    let mut run =
-        Run { says: String::new(), free_bytes: 0, never: (0, 0), looks: Vec::new(), held: None, check: String::new() };
+fn follow(mode: &Mode, child: &mut Child, mut lines: BufReader<ChildStdout>) -> Result<Run, String> {
+    let mut run = Run {
+        says: String::new(),
+        free_bytes: 0,
+        never: (0, 0),
+        looks: Vec::new(),
+        late_ms: 0.0,
+        held: None,
+        check: String::new(),
+    };
     let (mut told, mut first) = (Vec::new(), 0);
     let mut line = String::new();
     let taken_ms = loop {
@@ -149,10 +160,17 @@ fn follow(child: &mut Child, mut lines: BufReader<ChildStdout>) -> Result<Run, S
         thread::sleep(Duration::from_secs_f64((planned.at_ms - since_ms()).max(0.0) / 1e3));
         let began_ms = since_ms();
         let found = run.free_bytes - (first - rss(&process)?);
-        run.looks.push(Look::new(*planned, &told, (began_ms, since_ms()), found));
+        run.looks.push(Look { planned: *planned, began_ms, ended_ms: since_ms(), low: 0, high: 0, found });
     }
     // That ends it: it checks for itself.
     drop(child.stdin.take());
+    line.clear();
+    lines.read_line(&mut line).map_err(|error| error.to_string())?;
+    let longest_ms = line.trim_end().strip_prefix("pause ").ok_or_else(|| format!("no pause: {line}"))?;
+    run.late_ms = mode.late_ms(number(longest_ms)?);
+    for look in &mut run.looks {
+        look.judge(&told, run.free_bytes, run.late_ms);
+    }
     line.clear();
     lines.read_line(&mut line).map_err(|error| error.to_string())?;
     let words = line.trim_end().strip_prefix("check ").ok_or_else(|| format!("no check: {line}"))?;
@@ -179,7 +197,7 @@ fn rss(process: &Process) -> Result<i64, String> {
 impl fmt::Display for Run {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: i64| bytes as f64 / f64::from(1 << 20);
-        writeln!(out, "  {} | {}", self.says, self.check)?;
+        writeln!(out, "  {} | late {:.0} ms | {}", self.says, self.late_ms, self.check)?;
         for look in &self.looks {
             let mark = if look.holds() { ' ' } else { '!' };
             let (low, high, found) = (mib(look.low), mib(look.high), mib(look.found));

@@ -34,7 +34,7 @@ pub enum When {
     Within {
         /// Not before, in milliseconds after the statement.
         from_ms: u64,
-        /// Not later, but for at most 4 MiB of each arena where background threads purge.
+        /// Not later, but for at most 8 MiB of each arena where background threads purge.
         until_ms: u64,
         /// Then those have gone too.
         gone_ms: u64,

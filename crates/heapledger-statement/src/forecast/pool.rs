@@ -28,6 +28,10 @@ use crate::statement::Clock;
 /// waking for less is not worth their while.
 const LEFT_BY_BACKGROUND_BYTES: f64 = (1024 * 4096) as f64;
 
+/// Where the curve lets more than that go within two steps, and less than twice as much ever, they wait for half of the
+/// decay time: the middle between the two, and a step for the rounding.
+const HALFWAY: f64 = 0.51;
+
 /// With a larger share of muzzy pages beside dirty ones the clocks are not as in the runs that [`Stages`] follows.
 const MUZZY_AT_MOST: f64 = 0.005;
 
@@ -51,19 +55,19 @@ impl Driver {
         }
     }
 
-    /// How late the clock can be looked at.
+    /// How late the clock can be looked at, if background threads sleep so long at most.
     ///
     /// Ticks: a step ends within two of them, and the assumed traffic looks a hundred times in a decay time; that
     /// counts twice, for the look that counts the pages and for the last one that purged. What is left of it is for
     /// threads that a busy machine keeps waiting.
-    /// A background thread that was asleep wakes within one decay time, looks at the clock for the first time then,
-    /// within two steps, and never sleeps less than 0.1 s.
-    pub fn late_ms(self, decay_ms: i64) -> f64 {
+    /// A background thread that was asleep wakes then, looks at the clock for the first time, within two steps, and never
+    /// sleeps less than 0.1 s.
+    pub fn late_ms(self, decay_ms: i64, sleep_ms: f64) -> f64 {
         let decay = decay_ms.max(0) as f64;
         match self {
             Self::Nobody => 0.0,
             Self::Ticks => decay / 20.0 + 20.0,
-            Self::Background => decay * 1.01 + 100.0,
+            Self::Background => sleep_ms + decay * 0.01 + 100.0,
         }
     }
 }
@@ -82,12 +86,17 @@ pub(super) struct Pool {
     /// Resident part of dirty and of muzzy pages.
     pub dirty: Band,
     pub muzzy: Band,
+    /// How long a background thread sleeps that had next to nothing to do when it looked last: the longest of all decay
+    /// times, since one looks after several arenas, and after muzzy pages too.
+    sleep_ms: f64,
     /// What can lie side by side at most, in each arena.
     largest_bytes: f64,
     /// What at most went before the statement beyond what the curve lets go, since it went as a whole.
     ahead_bytes: f64,
-    /// What background threads leave.
+    /// What background threads leave to the next decay time.
     leftover_bytes: f64,
+    /// What they let wait until they wake: they sleep until the curve lets up to twice as much go.
+    waiting_bytes: f64,
     /// Extents that are larger than that, if all of them are this pool's and nobody splits them.
     large: LargeExtentsReading,
     stages: Option<Stages>,
@@ -119,6 +128,7 @@ impl Pool {
             let old = arena.earlier_dirty_bytes.unwrap_or(arena.dirty_bytes).min(arena.dirty_bytes);
             let free = (arena.dirty_bytes + arena.muzzy_bytes) as f64;
             pool.leftover_bytes += free.min(LEFT_BY_BACKGROUND_BYTES);
+            pool.waiting_bytes += free.min(2.0 * LEFT_BY_BACKGROUND_BYTES);
             pool.largest_bytes += arena.dirty_bytes.min(clock.largest_dirty_bytes) as f64;
             pool.old_bytes += old as f64;
             pool.fresh_bytes += (arena.dirty_bytes - old) as f64;
@@ -136,7 +146,9 @@ impl Pool {
                 pool.large = large;
             }
         }
+        let sleep_ms = pools.iter().map(Pool::longer_ms).fold(0.0, f64::max);
         for pool in &mut pools {
+            pool.sleep_ms = sleep_ms;
             pool.dirty = share(dirty, pool.fresh_bytes + pool.old_bytes, all.0);
             pool.muzzy = share(muzzy, pool.muzzy_bytes, all.1);
             let whole = pool.fresh_bytes + pool.old_bytes;
@@ -156,10 +168,12 @@ impl Pool {
             muzzy_bytes: 0.0,
             dirty: Band { low: 0.0, high: 0.0 },
             muzzy: Band { low: 0.0, high: 0.0 },
+            sleep_ms: 0.0,
             largest_bytes: 0.0,
             ahead_bytes: clock.gone_bytes.map_or(clock.largest_dirty_bytes, |gone| gone.min(clock.largest_dirty_bytes))
                 as f64,
             leftover_bytes: 0.0,
+            waiting_bytes: 0.0,
             large: LargeExtentsReading::default(),
             stages: None,
         }
@@ -180,17 +194,23 @@ impl Pool {
             // What lies side by side goes as a whole.
             low -= self.largest_bytes;
         }
-        if driver == Driver::Background && t_ms < self.tail_ms(driver) {
-            high += self.leftover_bytes;
-            if self.muzzy_decay_ms == 0 {
-                high = high.min(self.unsplit(high + self.leftover_bytes));
-            }
+        high += self.kept_back(driver, t_ms, self.dirty_until_ms(driver));
+        if driver == Driver::Background && self.muzzy_decay_ms == 0 {
+            high = high.min(self.unsplit(high));
         }
         within(self.dirty, whole, Band { low, high })
     }
 
-    /// What can be left at most of dirty extents of which none goes in part, when background threads let so many bytes
-    /// stay: what was too much when they last woke is no more than twice what they leave.
+    /// What background threads keep beyond the curve, which ends at `until_ms`.
+    fn kept_back(&self, driver: Driver, t_ms: f64, until_ms: f64) -> f64 {
+        match driver {
+            Driver::Background if t_ms < until_ms + self.longer_ms() * HALFWAY => self.waiting_bytes,
+            Driver::Background if t_ms < self.tail_ms(driver) => self.leftover_bytes,
+            _ => 0.0,
+        }
+    }
+
+    /// What can be left at most of dirty extents of which none goes in part, when so many bytes may stay.
     fn unsplit(&self, limit: f64) -> f64 {
         let whole = self.fresh_bytes + self.old_bytes;
         let LargeExtentsReading { extents, bytes, smallest_bytes } = self.large;
@@ -208,7 +228,7 @@ impl Pool {
 
     /// The share that is left of dirty pages that were freed up to `age_ms` before.
     fn share_left(&self, driver: Driver, t_ms: f64, age_ms: f64) -> Band {
-        let late_ms = driver.late_ms(self.dirty_decay_ms);
+        let late_ms = self.dirty_late_ms(driver);
         let whole = self.fresh_bytes + self.old_bytes;
         // The step in which they came may have begun before they did.
         let age_ms = age_ms + self.dirty_decay_ms.max(0) as f64 / STEPS as f64;
@@ -242,16 +262,11 @@ impl Pool {
         if driver == Driver::Nobody || t_ms <= 0.0 {
             return self.muzzy;
         }
-        let share = left(
-            self.muzzy_decay_ms,
-            t_ms,
-            Slack { age_ms: f64::INFINITY, late_ms: driver.late_ms(self.muzzy_decay_ms) },
-        );
+        let share =
+            left(self.muzzy_decay_ms, t_ms, Slack { age_ms: f64::INFINITY, late_ms: self.muzzy_first_late_ms(driver) });
         let low = self.muzzy_bytes * share.low;
         let mut high = (self.muzzy_bytes + self.ahead_bytes) * share.high;
-        if driver == Driver::Background && t_ms < self.tail_ms(driver) {
-            high += self.leftover_bytes;
-        }
+        high += self.kept_back(driver, t_ms, self.muzzy_until_ms(driver));
         within(self.muzzy, self.muzzy_bytes, Band { low, high })
     }
 
@@ -263,8 +278,18 @@ impl Pool {
     fn muzzy_late_ms(&self, driver: Driver) -> f64 {
         match driver {
             Driver::Background => self.muzzy_decay_ms.max(0) as f64 / 20.0 + 250.0,
-            _ => driver.late_ms(self.muzzy_decay_ms),
+            _ => self.muzzy_first_late_ms(driver),
         }
+    }
+
+    /// How late the clock of its dirty pages can be looked at.
+    fn dirty_late_ms(&self, driver: Driver) -> f64 {
+        driver.late_ms(self.dirty_decay_ms, self.sleep_ms)
+    }
+
+    /// The same of pages that are muzzy already, for which a thread sleeps no longer than they need.
+    fn muzzy_first_late_ms(&self, driver: Driver) -> f64 {
+        driver.late_ms(self.muzzy_decay_ms, self.muzzy_decay_ms.max(0) as f64)
     }
 
     /// Whether its dirty pages stay, whatever the time.
@@ -279,23 +304,28 @@ impl Pool {
 
     /// When its dirty pages have gone at the latest, but for what background threads leave.
     pub fn dirty_until_ms(&self, driver: Driver) -> f64 {
-        let dirty = self.dirty_decay_ms.max(0) as f64 + driver.late_ms(self.dirty_decay_ms);
+        let dirty = self.dirty_decay_ms.max(0) as f64 + self.dirty_late_ms(driver);
         let muzzy = self.muzzy_decay_ms.max(0) as f64;
         if muzzy > 0.0 { dirty + muzzy + self.muzzy_late_ms(driver) } else { dirty }
     }
 
     /// The same for muzzy ones.
     pub fn muzzy_until_ms(&self, driver: Driver) -> f64 {
-        self.muzzy_decay_ms.max(0) as f64 + driver.late_ms(self.muzzy_decay_ms)
+        self.muzzy_decay_ms.max(0) as f64 + self.muzzy_first_late_ms(driver)
     }
 
     /// When what background threads leave has gone too.
     pub fn tail_ms(&self, driver: Driver) -> f64 {
         let until = self.dirty_until_ms(driver).max(self.muzzy_until_ms(driver));
         match driver {
-            Driver::Background => until + self.dirty_decay_ms.max(self.muzzy_decay_ms).max(0) as f64 * 1.02,
+            Driver::Background => until + self.longer_ms() * 1.02,
             _ => until,
         }
+    }
+
+    /// The longer of its decay times.
+    fn longer_ms(&self) -> f64 {
+        self.dirty_decay_ms.max(self.muzzy_decay_ms).max(0) as f64
     }
 }
 

@@ -17,8 +17,7 @@ const BLOCKS: usize = 1920;
 const BYTES: usize = 64 * KIB;
 const ALL: usize = BLOCKS * BYTES;
 
-/// How far extents are purged behind or before the curve, in hundredths of all: they go as a whole, and jemalloc looks
-/// at its clock in steps.
+/// How far extents are purged behind the curve, in hundredths of all: jemalloc looks at its clock in steps.
 const OFF_PERCENT: usize = 7;
 
 /// How late jemalloc looks at its clock.
@@ -298,7 +297,7 @@ impl Watch<'_> {
         let share = |at: Duration| curve(1.0 - at.as_secs_f64() / dirty.as_secs_f64());
         // Sizes are exact in a float, and shares are between 0 and 1.
         let bytes = |share: f64| (whole as f64 * share) as usize;
-        let least = bytes(share(latest)).saturating_sub(off + BLOCKS * LARGE_PAD);
+        let least = bytes(share(latest)).saturating_sub(SIDE_BY_SIDE + BLOCKS * LARGE_PAD);
         let most = bytes(share(earliest.saturating_sub(LATE))) + off + BESIDE;
         (least, most, "6x^5 - 15x^4 + 10x^3 of all, x being what is left of the decay time")
     }
