@@ -46,9 +46,10 @@ pub enum Traffic {
 /// statement pages may be of any age, and the band is wide. RSS falls only by the resident share of what goes.
 ///
 /// Whether a background thread sleeps, and how long still, is not visible, so with them the window is about a decay
-/// time wide: the longest of all, since a thread looks after several arenas and after muzzy pages too. Extents that lie side by side grow together before they go, and go as a whole, so that the band is wider
-/// by the most that lies so in each arena. For the same reason large blocks go one by one: where nobody takes a part of
-/// one, its upper end falls by whole blocks, and background threads leave no part of one behind.
+/// time wide: the longest of all, since a thread looks after several arenas and after muzzy pages too. Extents that lie
+/// side by side grow together before they go, and go as a whole, so that the band is wider by the most that lies so in
+/// each arena. For the same reason large blocks go one by one: where nobody takes a part of one, its upper end falls by
+/// whole blocks, and background threads leave no part of one behind.
 ///
 /// Dirty pages become muzzy where the arena has a time for them, and of muzzy pages jemalloc counts too few while
 /// others come. Some go as they come, the more so the more often its clocks are looked at, and none stays longer than

@@ -336,3 +336,18 @@ impl Outside {
         self.0.iter().copied().sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_extents_are_those_that_background_threads_never_leave() {
+        let mut large = LargeExtents::default();
+        for bytes in [LARGE_EXTENT_BYTES, 4096, 6 << 20, LARGE_EXTENT_BYTES + 4096, 16 << 20] {
+            large.count(bytes);
+        }
+        let smallest_bytes = LARGE_EXTENT_BYTES + 4096;
+        assert_eq!(large, LargeExtents { extents: 3, bytes: smallest_bytes + (22 << 20), smallest_bytes });
+    }
+}
