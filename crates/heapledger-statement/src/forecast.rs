@@ -74,6 +74,9 @@ pub struct Forecast {
 #[derive(Clone, Debug, PartialEq)]
 struct State {
     driver: Driver,
+    /// What all pools have.
+    dirty: Band,
+    muzzy: Band,
     pools: Vec<Pool>,
 }
 
@@ -120,19 +123,23 @@ impl State {
         let muzzy = bytes(LineId::Muzzy).map_err(|why| why.unwrap_or_else(unread))?;
         // Busy threads take what they need of extents, and leave the rest.
         let pools = Pool::all(&statement.clock, arenas, (dirty, muzzy), traffic != Traffic::Busy);
-        Ok(Self { driver: Driver::of(background, traffic), pools })
+        Ok(Self { driver: Driver::of(background, traffic), dirty, muzzy, pools })
     }
 
     fn left(&self, t_ms: f64) -> Figure {
-        let mut sum = Band { low: 0.0, high: 0.0 };
-        for pool in &self.pools {
-            for left in [pool.dirty_left(self.driver, t_ms), pool.muzzy_left(self.driver, t_ms)] {
-                sum.low += left.low;
-                sum.high += left.high;
-            }
-        }
-        // Rounded outwards; no process has 2^53 bytes free.
-        Figure::within(sum.low.floor() as i64, sum.high.ceil() as i64)
+        let dirty = self.sum(|pool| pool.dirty_left(self.driver, t_ms));
+        let muzzy = self.sum(|pool| pool.muzzy_left(self.driver, t_ms));
+        // Which pool has which bytes may not be known; how many there are in all is. Dirty pages may become muzzy.
+        let dirty_high = dirty.high.min(self.dirty.high);
+        let muzzy_high = muzzy.high.min(self.dirty.high + self.muzzy.high);
+        part::rounded(Band { low: dirty.low + muzzy.low, high: dirty_high + muzzy_high })
+    }
+
+    fn sum(&self, of: impl Fn(&Pool) -> Band) -> Band {
+        self.pools.iter().map(of).fold(Band { low: 0.0, high: 0.0 }, |sum, band| Band {
+            low: sum.low + band.low,
+            high: sum.high + band.high,
+        })
     }
 }
 

@@ -199,6 +199,23 @@ fn arenas_with_clocks_of_their_own_are_told_apart() {
     assert!(left(&forecast, 100_000).0 > 109 * MIB);
 }
 
+/// With clocks of their own, or not: without anybody who ticks, pages stay for one reason, and are told as one part.
+#[test]
+fn arenas_that_wait_for_the_same_thing_are_told_together() {
+    let (readings, mut full) = readings(false, 10_000, 0);
+    let heap = full.walk.as_mut().expect("it was walked").heap.as_mut().expect("it was admitted");
+    heap.arenas = vec![
+        ArenaFreeReading { arena: 0, dirty_bytes: 200 << 20, muzzy_bytes: 0 },
+        ArenaFreeReading { arena: 8, dirty_bytes: 110 << 20, muzzy_bytes: 0 },
+    ];
+    let own = ArenaDecayReading { arena: 8, dirty_decay_ms: 1_000, muzzy_decay_ms: 0 };
+    full.clock.decays.as_mut().expect("the fixture has them").push(own);
+    let statement = Statement::from_readings(readings, full);
+    let forecast = statement.forecast();
+    assert_eq!(forecast.parts().len(), 1, "{forecast}");
+    assert_eq!(forecast.parts()[0].bytes, statement.figure(LineId::Dirty), "in all they are known to the byte");
+}
+
 #[test]
 fn what_is_not_known_is_said_and_not_forecast() {
     let (mut readings, full) = readings(true, 10_000, 0);

@@ -49,14 +49,41 @@ pub(crate) const BOTH: &str =
 
 pub(super) fn parts(state: &State, traffic: Traffic) -> Vec<ForecastPart> {
     let mut parts = Vec::new();
-    for pool in &state.pools {
-        let shares = [(LineId::Dirty, pool.dirty), (LineId::Muzzy, pool.muzzy)];
-        for (line, bytes) in shares.into_iter().filter(|(_, bytes)| bytes.high > 0.0) {
-            parts.push(part(state.driver, pool, line, bytes, traffic));
-        }
+    for (line, whole) in [(LineId::Dirty, state.dirty), (LineId::Muzzy, state.muzzy)] {
+        let bytes_in = |pool: &Pool| if line == LineId::Dirty { pool.dirty } else { pool.muzzy };
+        let pools = state.pools.iter().filter(|pool| bytes_in(pool).high > 0.0);
+        let of_pools: Vec<_> = pools.map(|pool| part(state.driver, pool, line, bytes_in(pool), traffic)).collect();
+        parts.extend(joined(of_pools, rounded(whole)));
     }
     parts.sort_by_key(|part| std::cmp::Reverse(part.bytes.high()));
     parts
+}
+
+/// Parts of one line that go or stay for the same reason and at the same time, as one each. How many bytes are in which
+/// may not be known as well as how many there are in all.
+fn joined(parts: Vec<ForecastPart>, whole: Figure) -> Vec<ForecastPart> {
+    if parts.len() < 2 {
+        return parts;
+    }
+    let mut joined: Vec<ForecastPart> = Vec::new();
+    for part in parts {
+        let same = |other: &&mut ForecastPart| {
+            other.when == part.when && other.because == part.because && other.remedy == part.remedy
+        };
+        match joined.iter_mut().find(same) {
+            Some(other) => other.bytes = other.bytes.clone() + part.bytes,
+            None => joined.push(part),
+        }
+    }
+    if let [all] = &mut joined[..] {
+        all.bytes = whole;
+    }
+    joined
+}
+
+/// Rounded outwards; no process has 2^53 bytes free.
+pub(super) fn rounded(bytes: Band) -> Figure {
+    Figure::within(bytes.low.floor() as i64, bytes.high.ceil() as i64)
 }
 
 fn part(driver: Driver, pool: &Pool, line: LineId, bytes: Band, traffic: Traffic) -> ForecastPart {
@@ -80,8 +107,7 @@ fn part(driver: Driver, pool: &Pool, line: LineId, bytes: Band, traffic: Traffic
         (setting, format!("{} {ms}, {who}", setting.row().key).into(), None)
     };
     let when = if stays { When::Never } else { window(driver, pool, dirty) };
-    let bytes = Figure::within(bytes.low.floor() as i64, bytes.high.ceil() as i64);
-    ForecastPart { line, bytes, when, decided_by, because, remedy }
+    ForecastPart { line, bytes: rounded(bytes), when, decided_by, because, remedy }
 }
 
 /// Halvings of the time in which the band's lower end first is 0.
