@@ -229,9 +229,10 @@ fn a_million_frees_by_other_threads_leave_nothing_in_their_caches() {
     let arena = BUSY.scope(|| Block::new(8, 1)).arena();
     std::thread::scope(|scope| {
         let (sends, receives): (Vec<_>, Vec<_>) = (0..2).map(|_| sync_channel::<Vec<Block>>(8)).unzip();
+        let mut threads = Vec::with_capacity(2);
         for receive in receives {
             let other = &other;
-            scope.spawn(move || {
+            threads.push(scope.spawn(move || {
                 let _in_other = other.enter();
                 for batch in receive {
                     // Blocks of their own between the others': such as the freed slots must never become.
@@ -239,7 +240,7 @@ fn a_million_frees_by_other_threads_leave_nothing_in_their_caches() {
                     assert!(mine.iter().all(|block| block.arena() != arena));
                     drop(batch);
                 }
-            });
+            }));
         }
         for batch in 0..BLOCKS / 1000 {
             let mut blocks = Vec::with_capacity(1000);
@@ -248,6 +249,8 @@ fn a_million_frees_by_other_threads_leave_nothing_in_their_caches() {
             sends[batch % 2].send(blocks).expect("the thread lives");
         }
         drop(sends);
+        // The scope alone waits for their work; what a thread has of its own, in `other` too, goes after that.
+        threads.into_iter().for_each(|thread| thread.join().expect("no thread panicked"));
     });
     let out: usize =
         (0..CLASS_BYTES.len()).map(|class| statistic(&format!("stats.arenas.{arena}.bins.{class}.curregs"))).sum();

@@ -6,8 +6,10 @@ mod support;
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use support::{Place, text};
@@ -20,7 +22,10 @@ fn on_terminal(arguments: &[&str], columns: u16, environment: &[(&str, &str)]) -
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
     let name = ptsname(&terminal, Vec::new()).unwrap();
-    let other_end = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    // Whoever leads a session gets the terminal that it opens, and is ended with it; the tests may be such a one.
+    let not_ours = i32::try_from(OFlags::NOCTTY.bits()).unwrap();
+    let mut options = OpenOptions::new();
+    let other_end = options.read(true).write(true).custom_flags(not_ours).open(name.to_str().unwrap()).unwrap();
     tcsetwinsize(&other_end, Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let place = Place::new();
     let mut command = place.command(arguments);
