@@ -90,7 +90,7 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
     let walk = pages.reading();
     // After the pages, so that every arena among them has one.
     let decays = clock::decays();
-    let clock = ClockReading { oversize_arena, ..clock::reading(decays, &walk, (started, taken), moment.purged) };
+    let clock = ClockReading { oversize_arena, ..clock::reading(decays, &walk, (moment.began, taken), moment.purged) };
     let mapped = map.then(|| Mapped {
         map: pages.take_map(),
         names: mapped::names(&readings),
@@ -102,6 +102,8 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
 
 /// What is read between the first and the last reading of a statement, without the heap.
 struct Moment {
+    /// When it began: what it finds is of no time before.
+    began: Instant,
     before: Status,
     after: Status,
     stats: Result<JemallocStats, ReadError>,
@@ -116,6 +118,7 @@ struct Moment {
 
 impl Moment {
     fn read(counters: &mut Counters, tables: &mut [(usize, usize)], pages: &mut Pages) -> Self {
+        let began = Instant::now();
         // Faults first and last, so that none between the two words of the kernel is missed.
         let faults_before = read::faults(Roots::system());
         let before = read::status(Roots::system());
@@ -139,7 +142,7 @@ impl Moment {
         let purged = [purged(&stats), purged(&stats_after)];
         let faulted = [faults_before.ok(), faults_after.ok()];
         let stats_after = if quiet { stats_after } else { Err(ReadError::StatsOff) };
-        Self { before, after, stats, stats_after, faults, faulted, purged }
+        Self { began, before, after, stats, stats_after, faults, faulted, purged }
     }
 
     fn files_stood_still(&self) -> bool {

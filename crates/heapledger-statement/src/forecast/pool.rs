@@ -152,7 +152,7 @@ impl Pool {
             pool.dirty = share(dirty, pool.fresh_bytes + pool.old_bytes, all.0);
             pool.muzzy = share(muzzy, pool.muzzy_bytes, all.1);
             let whole = pool.fresh_bytes + pool.old_bytes;
-            let piece = if whole > 0.0 { (pool.largest_bytes / whole).min(1.0) } else { 0.0 };
+            let piece = if whole > 0.0 { (clock.largest_dirty_bytes as f64 / whole).min(1.0) } else { 0.0 };
             pool.stages = Stages::new(pool.dirty_decay_ms, pool.muzzy_decay_ms, piece);
         }
         pools
