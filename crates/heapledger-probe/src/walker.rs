@@ -36,7 +36,7 @@ const SMALLEST_PAGE_BYTES: usize = 4096;
 const RUNS: usize = WINDOW_BYTES / SMALLEST_PAGE_BYTES + 16;
 
 /// Extents that are handled together, so that they are still in the processor's caches.
-const EXTENTS: usize = 2048;
+const EXTENTS: usize = 4096;
 
 /// Room for mappings that come while a walk is under way.
 const SPARE: usize = 1024;

@@ -70,8 +70,10 @@ pub(crate) struct Cursor<'a> {
     records: (usize, usize),
     /// Records of slabs that begin below this were asked for.
     asked_until: usize,
-    /// Elements of large extents that begin below this were asked for.
+    /// Records of large extents that begin below this were asked for, and elements of as many pairs behind them.
     guessed_until: usize,
+    /// Nothing was asked for since the sizes took other turns.
+    guesses_anew: bool,
     /// Bytes of the last two extents, the last one first.
     last_bytes: [usize; 2],
 }
@@ -90,6 +92,7 @@ impl Emap {
             records: (0, 0),
             asked_until: start,
             guessed_until: start,
+            guesses_anew: true,
             last_bytes: [0; 2],
         }
     }
@@ -294,24 +297,35 @@ impl Cursor<'_> {
     fn guess_ahead(&mut self, layout: &Layout, from: usize, bytes: usize) {
         let [next, before] = self.last_bytes;
         if bytes != before {
-            self.guessed_until = from;
+            (self.guessed_until, self.guesses_anew) = (from, true);
             return;
         }
         if from < self.guessed_until {
             return;
         }
-        let pair = next.saturating_add(bytes);
-        // PERF: many together, so that the processor walks page tables for several of them at once. First the records,
-        // whose elements were asked for a turn before.
-        for from in [from, from + next] {
-            for at in (from..self.leaf_until).step_by(pair).take(PAIRS) {
-                prefetch(self.record_at(layout, at));
-            }
-            for at in (from..self.leaf_until).step_by(pair).skip(PAIRS).take(PAIRS) {
-                prefetch(self.place(layout, at) + layout.leaf_edata_offset);
-            }
+        let pair = next + bytes;
+        let until = self.leaf_until;
+        let turn = move |turn: usize| {
+            let from = from + turn * PAIRS * pair;
+            let halves = (from..until).step_by(pair).zip((from + next..).step_by(pair)).take(PAIRS);
+            halves.flat_map(|(one, other)| [one, other]).filter(move |at| *at < until)
+        };
+        // PERF: many together, so that the processor walks page tables for several of them at once; elements a turn
+        // before the records that they name, and these a turn before they are read.
+        if self.guesses_anew {
+            (0..2).flat_map(turn).for_each(|at| self.fetch_element(layout, at));
+            turn(0).for_each(|at| prefetch(self.record_at(layout, at)));
         }
-        self.guessed_until = from.saturating_add(PAIRS.saturating_mul(pair)).min(self.leaf_until);
+        turn(1).for_each(|at| prefetch(self.record_at(layout, at)));
+        turn(2).for_each(|at| self.fetch_element(layout, at));
+        // Behind the end of the array all begins anew.
+        let behind = from + PAIRS * pair;
+        (self.guessed_until, self.guesses_anew) = (behind.min(until), behind >= until);
+    }
+
+    #[inline(always)]
+    fn fetch_element(&self, layout: &Layout, address: usize) {
+        prefetch(self.place(layout, address) + layout.leaf_edata_offset);
     }
 
     /// The record that the element of a page below `leaf_until` names; 0 if there is none.
