@@ -83,6 +83,10 @@ impl Look {
 /// at the clock as often as the forecast assumes.
 const BUSY_ON_A_PROCESSOR: usize = 2;
 
+/// Between their starts: none makes its blocks ready while another one frees, which a forecast takes for frees that may
+/// have come at any time of that.
+const APART: Duration = Duration::from_millis(200);
+
 /// So many children of one mode: all at once, or in turns if they are busy.
 pub fn runs(mode: &'static Mode, count: usize) -> Result<Vec<Run>, String> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -95,7 +99,13 @@ pub fn runs(mode: &'static Mode, count: usize) -> Result<Vec<Run>, String> {
             let share = run as f64 / count as f64;
             thread::spawn(move || one(mode, share).map_err(|error| format!("{}: {error}", mode.name)))
         };
-        let threads: Vec<_> = turn.iter().map(|run| start(*run)).collect();
+        let mut threads = Vec::with_capacity(turn.len());
+        for run in turn {
+            if at_once < count && !threads.is_empty() {
+                thread::sleep(APART);
+            }
+            threads.push(start(*run));
+        }
         for thread in threads {
             runs.push(thread.join().map_err(|_| "a watcher panicked".to_owned())??);
         }
