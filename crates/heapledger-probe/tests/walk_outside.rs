@@ -2,8 +2,6 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "maps and mallocs are what is tested, and std has no words for them")]
 
-#[path = "support/harness.rs"]
-mod harness;
 mod support;
 
 use std::fs::File;
@@ -63,7 +61,6 @@ fn places(walker: &mut Walker) -> (Vec<u64>, u64, String) {
 #[test]
 fn files_shared_memory_stacks_and_glibc_have_lines_of_their_own() {
     let mut walker = Walker::new().expect("buffers");
-    harness::wait_until_it_sleeps();
     // What the first walks and the first thread load and allocate is there before.
     std::thread::spawn(|| ()).join().expect("a thread");
     let _ = places(&mut walker);

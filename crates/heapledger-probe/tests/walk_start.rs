@@ -1,8 +1,6 @@
 //! A process of its own: what a walk says of a program that has just begun.
 #![cfg(target_os = "linux")]
 
-#[path = "support/harness.rs"]
-mod harness;
 mod support;
 
 use heapledger_alloc::Ledger;
@@ -16,7 +14,6 @@ const NAMELESS_AT_START_BYTES: u64 = 64 << 10;
 
 #[test]
 fn every_page_of_a_new_process_has_its_line() {
-    harness::wait_until_it_sleeps();
     let mut walker = Walker::new().expect("buffers");
     for round in 0..3 {
         let taken = support::take(&mut walker);

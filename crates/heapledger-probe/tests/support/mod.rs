@@ -1,6 +1,8 @@
 //! A walk of a process whose global allocator is the ledger, and what must hold of every one.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::sync::Once;
+
 use heapledger_alloc::{PageWord, RegionTotals, page_word, read_totals, table_ranges};
 use heapledger_core::region_count;
 use heapledger_probe::Walker;
@@ -9,6 +11,7 @@ use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, 
 
 #[path = "../checks/mod.rs"]
 pub mod checks;
+mod harness;
 
 use checks::{Facts, LiveBlocks};
 
@@ -65,6 +68,8 @@ pub struct Taken {
 
 /// Takes readings in the order of a statement.
 pub fn take(walker: &mut Walker) -> Taken {
+    static ALONE: Once = Once::new();
+    ALONE.call_once(harness::wait_until_it_sleeps);
     let mut totals = vec![RegionTotals::default(); region_count() + 8];
     let mut tables = vec![(0, 0); table_ranges(&mut []) + 64];
     walker.prepare(totals.len(), tables.len()).expect("buffers");
