@@ -109,6 +109,7 @@ fn inside(mode: &Mode, share: f64) -> Result<(), heapledger::Error> {
         }
         thread::sleep(Duration::from_secs_f64(wait_ms / 1e3));
     }
+    let earlier = Instant::now();
     heapledger::statement()?;
     let all = pages_in_any_state();
     drop(blocks);
@@ -151,7 +152,9 @@ fn inside(mode: &Mode, share: f64) -> Result<(), heapledger::Error> {
     let taken = taken.duration_since(UNIX_EPOCH).unwrap_or_default();
     // What the making of the forecast let go, where nothing goes by itself, its own check must know.
     let own = if forecast.is_never() { free_before.saturating_sub(free_pages()) * PAGE_BYTES } else { 0 };
-    println!("{text}anon {}\ntaken {}", anon.unwrap_or(-1), taken.as_secs_f64() * 1e3);
+    let freed_within = began.duration_since(earlier);
+    println!("{text}within {}", freed_within.as_secs_f64() * 1e3);
+    println!("anon {}\ntaken {}", anon.unwrap_or(-1), taken.as_secs_f64() * 1e3);
 
     let longest = go_on(mode.doing, began);
     println!("pause {}", longest.as_secs_f64() * 1e3);
