@@ -174,7 +174,7 @@ impl Walker {
     /// (address, bytes) last. Allocates nothing on the heap. jemalloc's statistics must have been refreshed before, by
     /// who wants to compare them.
     ///
-    /// Cost: 1.7 to 8 ms for each resident GiB: the kernel's word for each page, a record for each extent, a word for
+    /// Cost: 1.6 to 8 ms for each resident GiB: the kernel's word for each page, a record for each extent, a word for
     /// each page of small blocks, and an entry for each slot of pages that have several owners.
     ///
     /// # Errors

@@ -78,7 +78,7 @@
 //! |---|---|---|---|
 //! | [`live()`] | the ledger's counters | ≤ 40 µs at 32 threads × 64 regions | live requested bytes of each region |
 //! | [`quick()`] | + kernel's status, jemalloc's statistics | 25 µs + 5-8 µs per arena + 0.1 µs per pair | a [`Summary`] |
-//! | [`statement()`] | + every page | 0.5 ms + 1.7 to 8 ms per resident GiB | a [`Statement`], whose lines sum to RSS |
+//! | [`statement()`] | + every page | 0.5 ms + 1.6 to 8 ms per resident GiB | a [`Statement`], whose lines sum to RSS |
 //! | [`mark()`] | a statement, and a map of its pages | a sixth more, or several times where regions mix | what changed, and where bytes went: [`Since`] |
 //! | [`own_tables()`] | the kernel's page tables | µs per GiB of heap and per thread | what the ledger itself takes |
 //!

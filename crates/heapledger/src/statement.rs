@@ -29,7 +29,7 @@ static WARMED: AtomicU32 = AtomicU32::new(0);
 /// whole.
 ///
 /// # Cost
-/// On Linux 6.18 and two virtual CPUs about 0.5 ms and 1.7 ms for each resident GiB of large blocks, 5 ms of small
+/// On Linux 6.18 and two virtual CPUs about 0.5 ms and 1.6 ms for each resident GiB of large blocks, 5 ms of small
 /// ones, 8 ms where several regions meet on every page, and 3 ms for each GiB of addresses that were read and never
 /// written; `docs/decisions/0009-what-a-statement-costs.md` has it by shape and size, and the statement states its own.
 /// The first one in a process costs twice that, for it reads everything twice: once so that what it touches itself is
