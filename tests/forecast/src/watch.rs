@@ -206,7 +206,8 @@ impl Run {
     /// What its band is wider, as a share of all that was free, since its frees took longer than they need.
     fn slow(&self) -> f64 {
         let over_ms = self.looks.last().map_or(f64::INFINITY, |look| look.planned.at_ms);
-        (self.freed_within_ms - FREED_WITHIN_MS).max(0.0) / over_ms
+        let never = self.looks.iter().all(|look| look.planned.low == look.planned.high);
+        if never { 0.0 } else { (self.freed_within_ms - FREED_WITHIN_MS).max(0.0) / over_ms }
     }
 }
 

@@ -126,7 +126,7 @@ fn run(mode: &Mode) -> Result<Report, SceneError> {
         }
     } else {
         let (most, left) = (ALL + BLOCKS * LARGE_PAD + BESIDE, watch.left(&freed));
-        let reason = "every block, with its pad or without, but for what the curve let go while they were freed";
+        let reason = "every block, with its pad or without, but for what the clock let go while they were freed";
         scene.within("dirty and muzzy, freed", watch.least_freed(looked), most, left, reason);
         // A statement allocates a little, which may tick: what the first one let go is no traffic. The check of the
         // forecast knows what its own ticks let go, and is the first to look.
@@ -202,12 +202,15 @@ impl Watch<'_> {
     }
 
     /// What is dirty or muzzy at least at a moment after the frees, which tick: what the curve leaves of the first one by
-    /// then, less what lies side by side, if anything can have gone.
+    /// then, less what lies side by side for each step of jemalloc's clock that the frees took, and once more. (After
+    /// something went, as much that comes next is not counted as new, so that it may go at the next step.)
     fn least_freed(&self, looked: Instant) -> usize {
         let Ok(dirty_ms) = u64::try_from(self.mode.dirty_ms) else { return ALL };
         let share = looked.duration_since(self.began).as_secs_f64() * 1e3 / dirty_ms as f64;
         let gone = (ALL as f64 * curve(share.min(1.0))) as usize;
-        ALL.saturating_sub(gone + SIDE_BY_SIDE)
+        let step_ms = (dirty_ms / 200).max(1);
+        let steps = (self.ended.duration_since(self.began).as_millis() as u64 / step_ms) as usize;
+        ALL.saturating_sub(gone + SIDE_BY_SIDE * (1 + steps))
     }
 
     /// Dirty and muzzy, over what there was before.
