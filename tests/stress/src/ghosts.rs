@@ -10,6 +10,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, OnceLock};
 
+use heapledger_core::RegionId;
+
 use crate::blocks::{Block, Make, allocate};
 use crate::failure::fail;
 use crate::oracle::Shared;
@@ -20,17 +22,24 @@ use crate::worker::{World, request};
 /// There are four rounds.
 pub type Haunt = Box<dyn FnMut() -> bool + Send>;
 
+/// What a ghost is given.
+struct Errand {
+    stays_in: Option<RegionId>,
+    haunt: Haunt,
+}
+
 /// One running ghost.
 pub struct Ghost(libc::pthread_t);
 
 static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
 
 impl Ghost {
-    /// Starts a thread that registers with one operation, ends, and then does `haunt`.
-    pub fn start(haunt: Haunt) -> Ghost {
-        let boxed: *mut Haunt = Box::into_raw(Box::new(haunt));
+    /// Starts a thread that registers with one operation, ends, and then does `haunt`; if it is to stay in a region, it
+    /// enters that before it ends and never leaves it.
+    pub fn start(stays_in: Option<RegionId>, haunt: Haunt) -> Ghost {
+        let boxed: *mut Errand = Box::into_raw(Box::new(Errand { stays_in, haunt }));
         let mut thread: libc::pthread_t = 0;
-        // SAFETY: `enter` takes what it is given as a box of a haunt, which this is.
+        // SAFETY: `enter` takes what it is given as a box of an errand, which this is.
         if unsafe { libc::pthread_create(&raw mut thread, null(), enter, boxed.cast()) } != 0 {
             fail(format_args!("no thread could be made"));
         }
@@ -67,15 +76,20 @@ fn arm(boxed: *mut c_void) {
 extern "C" fn enter(boxed: *mut c_void) -> *mut c_void {
     // The first operation registers the thread, so that it has something to lose.
     drop(std::hint::black_box(Box::new(1_u8)));
+    // SAFETY: it is the box that `start` made, and nobody else has it yet.
+    let errand = unsafe { &*boxed.cast::<Errand>() };
+    if let Some(region) = errand.stays_in {
+        std::mem::forget(region.enter());
+    }
     arm(boxed);
     null_mut()
 }
 
 unsafe extern "C" fn leave(boxed: *mut c_void) {
     // SAFETY: the value of the key is the box that `start` made, and the C library clears the key before it calls us.
-    let mut haunt = unsafe { Box::from_raw(boxed.cast::<Haunt>()) };
-    if haunt() {
-        arm(Box::into_raw(haunt).cast());
+    let mut errand = unsafe { Box::from_raw(boxed.cast::<Errand>()) };
+    if (errand.haunt)() {
+        arm(Box::into_raw(errand).cast());
     }
 }
 
@@ -94,14 +108,18 @@ impl Ghosts {
         let stop = Arc::new(AtomicBool::new(false));
         let ghost = |number| {
             let (stop, mut random) = (stop.clone(), Random::new(seed, number as u64));
-            Ghost::start(Box::new(move || {
-                let mut held: [Option<Block>; HELD] = [None; HELD];
-                while !stop.load(Acquire) {
-                    wander(&mut held, world, &mut random);
-                }
-                held.into_iter().flatten().for_each(|block| world.send(block, &mut random, &mut Shared));
-                false
-            }))
+            let stays_in = (number % 2 == 0).then(|| world.regions.pick(&mut random));
+            Ghost::start(
+                stays_in,
+                Box::new(move || {
+                    let mut held: [Option<Block>; HELD] = [None; HELD];
+                    while !stop.load(Acquire) {
+                        wander(&mut held, world, &mut random, stays_in);
+                    }
+                    held.into_iter().flatten().for_each(|block| world.send(block, &mut random, &mut Shared));
+                    false
+                }),
+            )
         };
         let ghosts = (0..count).map(ghost).collect();
         Ghosts { stop, ghosts }
@@ -114,14 +132,14 @@ impl Ghosts {
     }
 }
 
-/// One operation of a thread that has no tally of its own.
-pub fn wander(held: &mut [Option<Block>], world: &World, random: &mut Random) {
+/// One operation of a thread that has no tally of its own. It enters a region for each allocation, unless it stays in one.
+pub fn wander(held: &mut [Option<Block>], world: &World, random: &mut Random, stays_in: Option<RegionId>) {
     let at = random.below(held.len());
     match held[at].take() {
         None if random.one_in(4) => held[at] = world.mailboxes[random.below(world.mailboxes.len())].pop(),
         None => {
-            let region = world.regions.pick(random);
-            let _in_region = region.enter();
+            let region = stays_in.unwrap_or_else(|| world.regions.pick(random));
+            let _in_region = stays_in.is_none().then(|| region.enter());
             held[at] = Some(allocate(Make::Plain, request(random), region.index(), &mut Shared));
         }
         Some(block) if random.one_in(4) => world.send(block, random, &mut Shared),

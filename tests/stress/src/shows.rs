@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::thread;
 
+use heapledger_core::RegionId;
+
 use crate::args::Args;
 use crate::blocks::Block;
 use crate::failure::fail;
@@ -98,15 +100,19 @@ impl Shows {
     /// Threads that Rust does not know, whose destructors allocate and free, and come back.
     fn ghosts(&mut self) {
         let ghosts: Vec<_> = (0..GHOSTS)
-            .map(|_| {
+            .map(|number| {
                 let (world, mut random) = (self.world, Random::new(self.random.next(), 0));
                 let mut left = COME_BACK;
+                let stays_in = (number % 2 == 0).then(|| world.regions.pick(&mut random));
                 let mut late = Late::new(world);
-                Ghost::start(Box::new(move || {
-                    late.work(&mut random);
-                    left -= 1;
-                    left > 0
-                }))
+                Ghost::start(
+                    stays_in,
+                    Box::new(move || {
+                        late.work(&mut random, stays_in);
+                        left -= 1;
+                        left > 0
+                    }),
+                )
             })
             .collect();
         self.ghosts += GHOSTS as u64;
@@ -125,9 +131,9 @@ impl Late {
         Late { world, held: [None; HELD] }
     }
 
-    fn work(&mut self, random: &mut Random) {
+    fn work(&mut self, random: &mut Random, stays_in: Option<RegionId>) {
         for _ in 0..SHORT_STEPS {
-            wander(&mut self.held, self.world, random);
+            wander(&mut self.held, self.world, random, stays_in);
         }
     }
 }
@@ -136,7 +142,7 @@ impl Drop for Late {
     fn drop(&mut self) {
         // In a thread-local destructor: some allocation, and then everything goes.
         let mut random = Random::new(self.held.iter().flatten().map(|block| block.address() as u64).sum(), 0);
-        self.work(&mut random);
+        self.work(&mut random, None);
         for block in self.held.iter_mut().filter_map(Option::take) {
             if random.one_in(2) {
                 self.world.send(block, &mut random, &mut Shared);
@@ -152,5 +158,5 @@ thread_local! {
 }
 
 fn short_thread(world: &'static World, mut random: Random) {
-    LATE.with_borrow_mut(|late| late.insert(Late::new(world)).work(&mut random));
+    LATE.with_borrow_mut(|late| late.insert(Late::new(world)).work(&mut random, None));
 }

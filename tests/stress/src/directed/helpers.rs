@@ -30,10 +30,13 @@ impl Helper {
             Helper::Registered(thread::spawn(move || help(field, number, random)))
         } else {
             let mut random = Some(random);
-            Helper::Ghost(Ghost::start(Box::new(move || {
-                random.take().into_iter().for_each(|random| help(field, number, random));
-                false
-            })))
+            Helper::Ghost(Ghost::start(
+                None,
+                Box::new(move || {
+                    random.take().into_iter().for_each(|random| help(field, number, random));
+                    false
+                }),
+            ))
         }
     }
 

@@ -94,6 +94,7 @@ impl Bench {
             Check::Owners => self.test("heapledger-alloc", &["--test", "last_owners"], false),
             Check::Isolated => self.test("heapledger-alloc", &["--test", "isolated"], false),
             Check::Reuse => self.test("heapledger-alloc", &["--test", "reuse"], false),
+            Check::Teardown => self.test("heapledger-alloc", &["--test", "teardown"], false),
             Check::Guards => self.test("heapledger-core", &["--test", "guards_follow_a_model"], false),
             Check::Loom(filter) => self.test("heapledger-alloc", &["--lib", filter], true),
             Check::Random => self.stress(&["random --ops 6000000 --points 60"], true),

@@ -20,6 +20,8 @@ pub enum Check {
     Isolated,
     /// Ids that are used again, on the real allocator.
     Reuse,
+    /// A thread in teardown on pages that regions share, on the real allocator.
+    Teardown,
     /// Guards against a model.
     Guards,
     /// The stress in random mode.

@@ -14,12 +14,13 @@ use bench::Bench;
 use catalogue::{Check, Mutant};
 
 /// What must pass on the copy without a mistake.
-const ALL: [Check; 11] = [
+const ALL: [Check; 12] = [
     Check::Properties,
     Check::Loom(""),
     Check::Owners,
     Check::Isolated,
     Check::Reuse,
+    Check::Teardown,
     Check::Guards,
     Check::Random,
     Check::Directed,

@@ -1,6 +1,6 @@
 //! Pages that become one region's again, and which threads count for that.
 
-use super::Check::{Crowd, Directed, DirectedAtSpeed, Guards, Loom, Properties, Random};
+use super::Check::{Crowd, Directed, DirectedAtSpeed, Guards, Loom, Properties, Random, Teardown};
 use super::{Mutant, PROTOCOL};
 
 pub const MUTANTS: &[Mutant] = &[
@@ -108,7 +108,7 @@ pub const MUTANTS: &[Mutant] = &[
         file: "heapledger-core/src/thread.rs",
         from: "        self.gate.store(TAG_NEVER, Relaxed);\n        self.mixed.store(MIXED_NEVER, Relaxed);\n",
         to: "        self.gate.store(TAG_NEVER, Relaxed);\n",
-        caught_by: &[Random, Directed],
+        caught_by: &[Teardown],
     },
     Mutant {
         name: "threads without counters add to the shared ones as if they were alone",
