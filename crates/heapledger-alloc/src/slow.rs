@@ -311,18 +311,17 @@ pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
 /// `GlobalAlloc::dealloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
-    let base = with_record(ThreadRecord::base);
-    let word = pages::peek(block as usize);
-    if let Some(bytes) = padded(layout)
-        && !base.is_null()
-        && word.low() != 0
-    {
-        // SAFETY: `padded` gives at most a page.
-        let pair = unsafe { pair_of(bytes) };
-        // SAFETY: by the caller, the block lives and was charged with this layout; the base is this thread's.
-        unsafe { credit_slot(block, base, pair, layout.size(), word) };
-        // SAFETY: by the caller, and the size is not 0.
-        return unsafe { Jemalloc.dealloc(block, layout) };
+    if let Some(bytes) = padded(layout) {
+        let base = with_record(ThreadRecord::base);
+        let word = pages::peek(block as usize);
+        if !base.is_null() && word.low() != 0 {
+            // SAFETY: `padded` gives at most a page.
+            let pair = unsafe { pair_of(bytes) };
+            // SAFETY: by the caller, the block lives and was charged with this layout; the base is this thread's.
+            unsafe { credit_slot(block, base, pair, layout.size(), word) };
+            // SAFETY: by the caller, and the size is not 0.
+            return unsafe { Jemalloc.dealloc(block, layout) };
+        }
     }
     let owner = with_record(|record| credit(threads::counts(record), block, layout));
     if owner.isolated {
