@@ -1,18 +1,13 @@
 //! A control group that is nearly full, made for a process of its own: what the finding says to do, done to the letter.
-#![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use heapledger::{Finding, FindingId, LineId, Region, Statement};
+use heapledger::{FindingId, LineId};
 
-#[global_allocator]
-static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
-
-static A: Region = Region::new("A");
-
-const MIB: usize = 1 << 20;
+use crate::alone::alone_with;
+use crate::gain::{find, take};
+use crate::{A, MIB};
 
 /// What the group may use, and what of it the process's blocks are: more than nine tenths, with room for the rest of
 /// the process.
@@ -82,21 +77,7 @@ fn a_nearly_full_group_is_told_until_others_findings_or_a_higher_limit_help() {
         Ok(group) => group,
         Err(why) => return println!("SKIPPED {name}: no control group with a limit can be made ({why})"),
     };
-    let program = std::env::current_exe().expect("a test knows its program");
-    let mut command = Command::new(program);
-    command.args(["subject_nearly_full", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-    let output = command.env_remove("_RJEM_MALLOC_CONF").env(GROUP, &group.0).output().expect("the program starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("1 passed"), "{text}");
-}
-
-fn take() -> Statement {
-    heapledger::statement().expect("the ledger is installed")
-}
-
-fn find(statement: &Statement, id: FindingId) -> Option<Finding> {
-    statement.findings().into_iter().find(|finding| finding.id == id)
+    alone_with("cgroup::subject_nearly_full", &[(GROUP, group.0.to_str().expect("its path is text"))]);
 }
 
 /// The group has the limit, so no other process's memory decides.
