@@ -11,7 +11,8 @@ use heapledger_probe::attribute::{
     PageOwner, Run, Unattributed, Walk,
 };
 use heapledger_probe::read::{Backend, Residency};
-use worlds::{Added, PAGE, Random, Synthetic, add};
+use worlds::added::{Added, add, add_with};
+use worlds::{PAGE, Random, Synthetic};
 
 const WORLDS: u64 = 200;
 
@@ -260,7 +261,7 @@ fn tags_that_are_shifted_leave_a_region_with_more_live_blocks_than_pages() {
         let world = world(seed);
         let runs = runs(&world);
         let right = add(&world, &world.extents, &runs, &mut Random(2));
-        let wrong = worlds::add_with(&world, &Shifted(world.clone()), &world.extents, &runs, &mut Random(2));
+        let wrong = add_with(&world, &Shifted(world.clone()), &world.extents, &runs, &mut Random(2));
         let blocks = |added: &Added| -> Vec<_> {
             added
                 .regions

@@ -6,9 +6,9 @@ mod worlds;
 use std::collections::{BTreeMap, BTreeSet};
 
 use heapledger_probe::attribute::pagemap::{FreeState, Holder, MapFault, MapWriter, Owner, Piece, Pieces};
-use heapledger_probe::attribute::{
-    CLASSES, ClassPages, Extent, ExtentState, PageKind, PageOwner, RegionPages, Run, Sheet, Totals,
-};
+use heapledger_probe::attribute::{CLASSES, ClassPages, ExtentState, PageKind, PageOwner, RegionPages, Sheet, Totals};
+use worlds::added::each_window;
+use worlds::synthetic::{Slab, classes};
 use worlds::{PAGE, Random, Synthetic};
 
 const WORLDS: u64 = 60;
@@ -26,19 +26,9 @@ fn map_of(world: &Synthetic, room: usize, random: &mut Random) -> Result<Vec<u8>
     let mut bytes = vec![0; room];
     let map = Some(MapWriter::new(&mut bytes));
     let mut sheet = Sheet::new(&mut regions, &mut classes, &mut arenas, &mut totals).with_map(map);
-    let mut from = world.start;
-    while from < world.end() {
-        let mut to = (from + (1 + random.below(40)) * PAGE).min(world.end());
-        if let Some(slab) = world.extents.iter().find(|extent| extent.slab && extent.start < to && extent.end > to) {
-            to = slab.end;
-        }
-        let touches = |start: usize, end: usize| start < to && end > from;
-        let runs: Vec<Run> = runs.iter().filter(|run| touches(run.start, run.end)).copied().collect();
-        let extents: Vec<Extent> =
-            world.extents.iter().filter(|extent| touches(extent.start, extent.end)).copied().collect();
-        sheet.add(world, world, &runs, &extents, (from, to), |_| {});
-        from = to;
-    }
+    each_window(world, &world.extents, &runs, random, |runs, extents, window| {
+        sheet.add(world, world, runs, extents, window, |_| {});
+    });
     let written = sheet.take_map().expect("it was given").finish()?;
     bytes.truncate(written);
     Ok(bytes)
@@ -68,7 +58,7 @@ fn pieces(map: &[u8], world: &Synthetic) -> Vec<Piece> {
 
 /// Who keeps each slab, by its start.
 fn keepers(world: &Synthetic) -> BTreeMap<usize, Owner> {
-    let keeper = |slab: &worlds::Slab| {
+    let keeper = |slab: &Slab| {
         let allocated = slab.owners.iter().zip(&slab.free).filter(|(_, free)| !**free);
         let keepers: BTreeSet<Owner> = allocated.map(|(owner, _)| Owner::of(*owner)).collect();
         match keepers.len() {
@@ -175,7 +165,7 @@ fn a_map_that_does_not_fit_says_so() {
 
 /// Writes one-page slabs of 64-byte slots side by side, and gives the bytes of the map for each page.
 fn bytes_per_page(pages: usize, mut slab: impl FnMut(&mut MapWriter<'_>, usize, usize)) -> f64 {
-    let classes = worlds::classes();
+    let classes = classes();
     let class = classes.slot_bytes.iter().position(|bytes| *bytes == 64).expect("it is a class");
     assert_eq!(classes.slab_bytes[class] as usize, PAGE);
     let mut bytes = vec![0; 64 * pages];

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use heapledger_probe::attribute::{CLASSES, ExtentState};
 use heapledger_probe::read::Residency;
-use worlds::{Random, Synthetic, add, lines, truth};
+use worlds::added::add;
+use worlds::truth::{Line, lines, truth};
+use worlds::{Random, Synthetic};
 
 const WORLDS: u64 = 300;
 
@@ -73,7 +75,7 @@ fn free_slots_are_charged_to_who_has_allocated_ones_beside_them() {
             // The world with this slab alone.
             let mut only = world.clone();
             only.extents.retain(|other| other.start == extent.start);
-            let free = truth(&only).into_iter().filter(|(line, _)| matches!(line, worlds::Line::FreeSlots { .. }));
+            let free = truth(&only).into_iter().filter(|(line, _)| matches!(line, Line::FreeSlots { .. }));
             let free: Residency = free.map(|(_, resident)| resident).sum();
             if owners.len() > 1 {
                 shared_once += free;
