@@ -38,7 +38,7 @@ fn handlers_on_three_threads_disturb_them_by_at_most_an_operation_per_signal() {
 }
 
 #[test]
-#[ignore = "30 seconds: part of the full check"]
+#[ignore = "30 seconds at least: tools/check signals"]
 fn a_handler_at_1_khz_for_30_seconds_disturbs_a_thread_by_at_most_an_operation_per_signal() {
     interrupt(MANY, 1);
 }
