@@ -191,6 +191,8 @@ fn beside_threads_that_allocate_the_gap_is_within_the_skew() {
         let gap = statement.figure(LineId::CounterGap).as_exact().expect("this kernel tells all");
         let skew = statement.skew().as_exact().expect("faults can be read");
         assert!(gap.abs() <= skew, "gap {gap}, skew {skew}\n{statement}");
+        let failed = statement.checks().iter().find(|check| check.holds() == Some(false));
+        assert_eq!(failed, None, "{statement}");
     }
     STOP.store(true, Relaxed);
     for thread in threads {

@@ -5,12 +5,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdout, Command, Stdio};
 
 use heapledger::lines::Role;
-use heapledger::{Figure, LineId, Statement};
+use heapledger::{CheckId, Figure, LineId, Statement};
 use procfs::process::Process;
 use serde_json::Value;
 
 /// What one fault brings in; the probe's heap has no huge pages unless they are given to everybody.
 const FAULT_BYTES: u64 = 4096;
+
+/// What is of the same pages, and so can be judged while others allocate.
+const AT_ANY_TIME: [CheckId; 4] = [CheckId::PagesSum, CheckId::SlotsByRegion, CheckId::Slabs, CheckId::LastOwners];
 
 /// The bound of the skew counts what is faulted in and what the load frees in large blocks. Of the pages that small
 /// blocks leave, jemalloc gives back one now and then, which neither of them knows; so that is put off for an hour.
@@ -113,8 +116,25 @@ fn judge(statement: &Statement, object: &Value, faulted: u64) -> (Sample, Vec<St
     if statement.figure(LineId::SlabsResident).as_exact().is_none() {
         wrong.push("slabs are not exact".to_owned());
     }
-    wrong.extend(books.iter().filter_map(|book| book.differs(statement, sample.traffic.cast_signed())));
+    let traffic = sample.traffic.cast_signed();
+    wrong.extend(books.iter().filter_map(|book| book.differs(statement, traffic)));
+    wrong.extend(failed(statement));
+    // Nothing in the probe calls jemalloc itself. Of the other lines of the heap no book can tell.
+    let past = statement.figure(LineId::PastLedger);
+    if past.low().is_none_or(|low| low > traffic) {
+        wrong.push(format!("past the ledger {past}, and nothing passed it"));
+    }
     (sample, wrong)
+}
+
+/// Checks of the statement's own that do not hold, and those that hold at any time and could not be judged.
+fn failed(statement: &Statement) -> impl Iterator<Item = String> + use<'_> {
+    let checks = statement.checks().iter();
+    let failed = checks.filter(|check| check.holds() == Some(false));
+    let failed = failed.map(|check| format!("the check {} fails by {}", check.id.key(), check.difference));
+    let judged = |id: &CheckId| statement.checks().iter().any(|check| check.id == *id && check.holds().is_some());
+    let missing = AT_ANY_TIME.into_iter().filter(move |id| !judged(id));
+    failed.chain(missing.map(|id| format!("the check {} says nothing", id.key())))
 }
 
 /// What the load says of one region: the words of its book before and after the statement.
@@ -154,7 +174,9 @@ impl Book {
         if !(low..=high).contains(&counted) {
             return Some(format!("{name}: {counted} by the counters, {low}-{high} by the load"));
         }
-        let (from, to) = region.resident.as_ref().and_then(Figure::ends).unwrap_or((0, 0));
+        let Some((from, to)) = region.resident.as_ref().and_then(Figure::ends) else {
+            return Some(format!("{name}: what is resident of it is not known"));
+        };
         // A block that is being written is not resident yet; in the rings that is one for each thread, within the
         // traffic.
         let low = if name == "big" { 0 } else { low };
