@@ -75,6 +75,7 @@ const PROBES: &[(&str, Probe)] = &[
     ("state-file", states::file),
     ("state-forked", states::forked),
     ("state-glibc", states::glibc),
+    ("state-glibc-heaps", states::glibc_heaps),
     ("state-guarded-stacks", states::guarded_stacks),
     ("state-half-read", states::half_read),
     ("state-large", states::large),

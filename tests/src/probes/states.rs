@@ -21,7 +21,7 @@ use crate::os::threads::{Stacks, stacks_of_this_thread};
 
 pub(super) use audited::audited;
 pub(super) use heap::{half_read, large, mixed, mixed_to_the_end, muzzy, purged, small, thinned, untouched};
-pub(super) use outside::{aligned, file, glibc, guarded_stacks, nameless_stacks, own_map, shared};
+pub(super) use outside::{aligned, file, glibc, glibc_heaps, guarded_stacks, nameless_stacks, own_map, shared};
 pub(super) use threads::{alive, ended, forked};
 
 /// A probe whose watcher has gone ends itself, so that nothing waits for ever.

@@ -58,6 +58,16 @@ fn the_c_librarys_malloc() {
     });
 }
 
+/// A later heap of a thread is a heap wherever it lies: its arena is in the first, and what it names is the one before.
+#[test]
+fn the_c_librarys_heaps_of_one_thread() {
+    State::new("glibc-heaps").judge_two(|taken| {
+        // 3600 × 64 KiB in one thread's heaps and one block in another's, each with a header of 16 bytes.
+        let arenas = exact(&taken.statement, LineId::GlibcArenas);
+        assert!((225 * MIB..227 * MIB).contains(&arenas), "{}", taken.statement);
+    });
+}
+
 #[test]
 fn the_c_librarys_aligned_blocks() {
     State::new("aligned").judge_two(|taken| {

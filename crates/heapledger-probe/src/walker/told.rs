@@ -84,8 +84,7 @@ impl Told<'_> {
         let page_bytes = self.classes.page_bytes;
         let sizes = size > 0 && size <= open && open <= GLIBC_ARENA_BYTES && open.is_multiple_of(page_bytes);
         let first = previous == 0 && arena.checked_sub(address).is_some_and(|offset| offset < page_bytes);
-        let later = previous != 0 && previous.is_multiple_of(GLIBC_ARENA_BYTES) && arena > previous;
-        if !sizes || !(first || later) {
+        if !sizes || !(first || self.is_later_heap(arena, previous)) {
             return None;
         }
         let end = address + open;
@@ -94,6 +93,18 @@ impl Told<'_> {
         }
         let full = open == GLIBC_ARENA_BYTES;
         (full || self.is_closed(end, address + GLIBC_ARENA_BYTES)).then_some(open)
+    }
+
+    /// Whether the heap before, and the first one, in which the arena lies, say that they are heaps of the same arena.
+    /// Where they lie says nothing: the kernel puts a third heap above or below the others.
+    fn is_later_heap(&self, arena: usize, previous: usize) -> bool {
+        let heads = |heap: usize| peek::<2>(heap).map(|words| words.map(|word| word as usize));
+        let first = arena - arena % GLIBC_ARENA_BYTES;
+        previous != 0
+            && previous.is_multiple_of(GLIBC_ARENA_BYTES)
+            && arena - first < self.classes.page_bytes
+            && heads(first) == Some([arena, 0])
+            && heads(previous).is_some_and(|[its, _]| its == arena)
     }
 
     /// Whether a mapping that nobody may touch lies exactly there.

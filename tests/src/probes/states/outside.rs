@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::{Barrier, Mutex};
 
 use serde_json::Value;
 
 use super::{Facts, two};
 use crate::os::memory::{self, Memory, PAGE_BYTES, Sharing};
 use crate::os::stacks;
-use crate::os::threads::Thread;
+use crate::os::threads::{Start, Thread};
 use crate::probes::Options;
 
 const MIB: usize = 1 << 20;
@@ -89,6 +90,44 @@ pub(in crate::probes) fn glibc(_: &Options) -> Value {
         let start = block.address() - 2 * size_of::<usize>();
         facts.chunks.push((start, (BIG + 2 * size_of::<usize>()).next_multiple_of(PAGE_BYTES)));
     }
+    two(&facts)
+}
+
+/// More blocks than three of the C library's heaps for threads hold.
+const IN_HEAPS: usize = 3_600;
+
+/// The threads below, so that one has its arena before the other, and nothing is mapped in between.
+static STACKS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+static ARENA_KEPT: Barrier = Barrier::new(2);
+
+extern "C" fn fill_heaps(_: *mut libc::c_void) -> *mut libc::c_void {
+    ARENA_KEPT.wait();
+    for _ in 0..IN_HEAPS {
+        memory::c_malloc(LITTLE).write(LITTLE);
+    }
+    std::ptr::null_mut()
+}
+
+extern "C" fn keep_an_arena(_: *mut libc::c_void) -> *mut libc::c_void {
+    let other = noted(fill_heaps);
+    memory::c_malloc(LITTLE).write(LITTLE);
+    ARENA_KEPT.wait();
+    other.join();
+    std::ptr::null_mut()
+}
+
+fn noted(start: Start) -> Thread {
+    let thread = Thread::start(start, 0);
+    STACKS.lock().expect("nobody panics with it").push(thread.stack());
+    thread
+}
+
+/// The C library's malloc: 3600 blocks of 64 KiB in one thread, which takes four heaps, while another has one block. The
+/// kernel mostly puts the second heap above the first, and the third below it.
+pub(in crate::probes) fn glibc_heaps(_: &Options) -> Value {
+    noted(keep_an_arena).join();
+    let mut facts = Facts::new();
+    facts.stacks.append(&mut STACKS.lock().expect("nobody panics with it"));
     two(&facts)
 }
 
