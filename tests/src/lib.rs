@@ -20,14 +20,6 @@ pub mod outside;
 pub mod probes;
 pub mod random;
 
-/// Says that a test could not be made here. Past the harness, which shows what tests print only when they fail.
-pub fn skipped(test: &str, reason: &str) {
-    use std::io::Write;
-    let line = format!("SKIPPED {test}: {reason}\n");
-    // Where nobody listens, nobody misses it.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
 /// The code blocks of README.md, compiled and run as a user would who copies them.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -1,4 +1,4 @@
-//! Raw calls of the operating system, each behind a small function: the only unsafe code besides blocks.
+//! Raw calls of the operating system, each behind a small function; fork is in `heapledger-harness`.
 
 pub mod jemalloc;
 pub mod memory;

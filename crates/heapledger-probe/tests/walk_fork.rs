@@ -1,11 +1,11 @@
 //! A process of its own: a forked child's first walk is of the child.
 #![cfg(target_os = "linux")]
-#![allow(unsafe_code, reason = "std has no word for fork")]
 
 mod support;
 
 use heapledger_alloc::Ledger;
 use heapledger_core::Region;
+use heapledger_harness::fork::in_a_child;
 use heapledger_probe::Walker;
 use support::checks::{Check, check as check_walk};
 use support::heap;
@@ -35,22 +35,13 @@ fn a_forked_child_walks_itself() {
     let mut walker = Walker::new().expect("buffers");
     let mut blocks: Vec<Vec<u8>> = A.scope(|| (0..40).map(|_| vec![1; 1 << 20]).collect());
     check(&mut walker, false, 40);
-    // SAFETY: the child does only what it may: it allocates, reads, and ends without unwinding.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            blocks.truncate(10);
-            for _ in 0..2 {
-                check(&mut walker, true, 10);
-            }
-        }));
-        // SAFETY: ends the child at once.
-        unsafe { libc::_exit(i32::from(done.is_err())) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is a valid place.
-    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child failed");
+    let code = in_a_child(|| {
+        blocks.truncate(10);
+        for _ in 0..2 {
+            check(&mut walker, true, 10);
+        }
+        0
+    });
+    assert_eq!(code, 0, "the child failed");
     check(&mut walker, false, 40);
 }

@@ -3,10 +3,9 @@
 
 mod support;
 
-use std::process::Command;
-
 use heapledger_alloc::Ledger;
 use heapledger_core::Region;
+use heapledger_harness::again;
 use heapledger_probe::{ReadError, Walker};
 
 #[global_allocator]
@@ -48,42 +47,23 @@ const RIGHT: [&str; 22] = [
 const REFUSED: [(&str, &str); 3] =
     [("hpa:true", "opt.hpa"), ("san_guard_small:5", "opt.san_guard"), ("san_guard_large:5", "opt.san_guard")];
 
-fn again(setting: &str, told: &str) {
-    let program = std::env::current_exe().expect("a running program has a path");
-    let output = Command::new(program)
-        .args(["--ignored", "--exact", "one_setting", "--nocapture"])
-        .env(VARIABLE, setting)
-        .env(TOLD, told)
-        .output()
-        .expect("it starts again");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{setting}: {text}");
-}
-
 #[test]
 fn under_every_setting_each_page_has_its_line() {
     for setting in RIGHT {
-        again(setting, "");
+        again::run("one_setting", &[(VARIABLE, setting)]);
     }
 }
 
 #[test]
 fn what_the_walk_does_not_understand_is_refused_by_name() {
     for (setting, name) in REFUSED {
-        again(setting, name);
+        again::run("one_setting", &[(VARIABLE, setting), (TOLD, name)]);
     }
 }
 
 #[test]
 fn a_walk_that_is_switched_off_says_so() {
-    let program = std::env::current_exe().expect("a running program has a path");
-    let status = Command::new(program)
-        .args(["--ignored", "--exact", "one_setting"])
-        .env("HEAPLEDGER_WALK", "off")
-        .env(TOLD, "HEAPLEDGER_WALK")
-        .status()
-        .expect("it starts again");
-    assert!(status.success());
+    again::run("one_setting", &[("HEAPLEDGER_WALK", "off"), (TOLD, "HEAPLEDGER_WALK")]);
 }
 
 #[test]

@@ -2,9 +2,8 @@
 //! with its reason. The test starts itself again in a mount namespace without /proc, which takes root and util-linux.
 #![cfg(target_os = "linux")]
 
-use std::process::Command;
-
 use heapledger::{Figure, LineId, Region};
+use heapledger_harness::{again, skipped};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -14,25 +13,17 @@ const PASSED: &str = "the child's checks passed";
 
 #[test]
 fn without_proc_the_kernels_figures_are_unknown_and_the_rest_stands() {
-    let exe = std::env::current_exe().expect("the test's own path");
-    let script = "umount -l /proc && exec \"$0\" --ignored --exact --nocapture a_process_that_cannot_see_proc";
-    let child = match Command::new("unshare").args(["--mount", "sh", "-c", script]).arg(exe).output() {
-        Ok(child) => child,
-        Err(error) => return println!("SKIPPED: unshare: {error}"),
-    };
-    let errors = String::from_utf8_lossy(&child.stderr);
-    if errors.contains("unshare:") || errors.contains("umount:") {
-        return println!("SKIPPED: {errors}");
+    match again::run_where("umount -l /proc", "a_process_that_cannot_see_proc", &[]) {
+        Ok(text) => assert!(text.contains(PASSED), "{text}"),
+        Err(why) => skipped("without_proc_the_kernels_figures_are_unknown_and_the_rest_stands", &why),
     }
-    let text = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && text.contains(PASSED), "{text}{errors}");
 }
 
 #[test]
 #[ignore = "run by the other test, in a place without /proc"]
 fn a_process_that_cannot_see_proc() {
     if std::path::Path::new("/proc/self/status").exists() {
-        return println!("SKIPPED: this process can see /proc");
+        return skipped("a_process_that_cannot_see_proc", "this process can see /proc");
     }
     static HELD: Region = Region::new("held");
     let held = HELD.scope(|| vec![1_u8; 5000]);

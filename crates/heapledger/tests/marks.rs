@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use heapledger::{Error, Figure, LineId, mark};
+use heapledger_harness::fork::in_a_child;
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -36,23 +37,15 @@ fn more_maps_than_can_be_kept_are_refused_with_a_reason_and_the_statement_stands
 #[test]
 fn marks_from_before_and_after_a_fork_are_not_compared() -> Result<(), Error> {
     let parents = mark()?;
-    // SAFETY: the child takes marks through an allocator that looks after forks, and leaves without unwinding.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
+    let code = in_a_child(|| {
         let refused = mark().map(|childs| childs.since(&parents).err());
         let expected = Error::OtherProcess { earlier: std::os::unix::process::parent_id(), later: std::process::id() };
-        let code = match refused {
+        match refused {
             Ok(Some(error)) if error == expected => 0,
             Ok(_) => 1,
             Err(_) => 2,
-        };
-        // SAFETY: ends the child at once; nothing of the parent's is run twice.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0, "the kernel forks");
-    let mut status = 0;
-    // SAFETY: waits for the child made above; the status is ours.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!((waited, libc::WTERMSIG(status), libc::WEXITSTATUS(status)), (child, 0, 0));
+        }
+    });
+    assert_eq!(code, 0, "the code says what came instead");
     Ok(())
 }

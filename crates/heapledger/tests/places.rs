@@ -108,20 +108,8 @@ fn a_forked_child_reads_itself_and_not_its_parent() {
     static HELD: Region = Region::new("held_by_the_parent");
     let held = HELD.scope(|| vec![1_u8; 64 << 20]);
     let parent = heapledger::quick().expect("the ledger is installed");
-    // SAFETY: the child only takes a summary, through an allocator that looks after forks, and leaves without
-    // unwinding.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let code = child_code(&parent);
-        // SAFETY: ends the child at once; nothing of the parent's is run twice.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0, "the kernel forks");
-    let mut status = 0;
-    // SAFETY: waits for the child made above; the status is ours.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(waited, child);
-    assert_eq!(libc::WEXITSTATUS(status), 0, "the child says which check failed");
+    let code = heapledger_harness::fork::in_a_child(|| child_code(&parent));
+    assert_eq!(code, 0, "the child says which check failed");
     drop(held);
 }
 

@@ -1,9 +1,6 @@
 //! A process of its own, in which nothing else allocates: there every figure that a busy process states as an interval
 //! is exact, and sources that count the same bytes must agree to the byte.
 
-#[cfg(target_os = "linux")]
-mod harness;
-
 use heapledger::{Figure, LineId, Region, SettingId, SettingValue, Summary};
 
 #[global_allocator]
@@ -21,7 +18,7 @@ fn exact(summary: &Summary, line: LineId) -> i64 {
 #[test]
 fn a_quiet_process_is_stated_to_the_byte() {
     #[cfg(target_os = "linux")]
-    harness::wait_until_it_sleeps();
+    heapledger_harness::thread::wait_until_it_sleeps();
     let weights = WEIGHTS.scope(|| vec![7_u8; 1000]);
     let shards: Vec<Vec<u8>> = SHARDS.scope(|| (0..5).map(|shard| vec![shard; SHARD_BYTES]).collect());
     let shards_bytes = (5 * SHARD_BYTES + 5 * size_of::<Vec<u8>>()) as i64;

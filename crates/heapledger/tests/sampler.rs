@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use heapledger::{Error, LineId, Region, SamplerOptions, Statement, Summary};
+use heapledger_harness::fork::{Forked, end_at_once, fork, wait_for};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -99,18 +100,14 @@ fn a_sampler_that_is_dropped_has_written_everything() {
 #[test]
 fn a_forked_child_has_no_sampler_and_is_told_so() {
     let sampler = SamplerOptions::every(10 * OFTEN).start().expect("it starts");
-    // SAFETY: the child calls nothing that waits for a lock which another thread could have held, and ends at once.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let gone =
-            matches!(sampler.report(), Err(Error::SamplerGone)) && matches!(sampler.stop(), Err(Error::SamplerGone));
-        // SAFETY: it has no preconditions.
-        unsafe { libc::_exit(i32::from(!gone)) };
-    }
-    assert!(child > 0, "there is room for a process");
-    let mut status = -1;
-    // SAFETY: the status has a place.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert_eq!(status, 0, "the child was told otherwise");
+    let code = match fork() {
+        Forked::Child => {
+            let report = sampler.report();
+            let gone = matches!(report, Err(Error::SamplerGone)) && matches!(sampler.stop(), Err(Error::SamplerGone));
+            end_at_once(i32::from(!gone))
+        }
+        Forked::Parent(pid) => wait_for(pid),
+    };
+    assert_eq!(code, 0, "the child was told otherwise");
     assert!(sampler.stop().is_ok());
 }

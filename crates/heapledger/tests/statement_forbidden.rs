@@ -2,10 +2,9 @@
 //! lacks, and never crashes. Each place is a process of its own, which the test starts with the place's name.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::process::Command;
-
 use heapledger::lines::Role;
 use heapledger::{CheckId, Figure, LineId, Region, Statement};
+use heapledger_harness::{again, skipped};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -72,14 +71,7 @@ fn filter(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
 }
 
 fn start(place: &str) {
-    let program = std::env::current_exe().expect("a running program has a path");
-    let output = Command::new(program)
-        .args(["--ignored", "--exact", "one_place", "--nocapture"])
-        .env(PLACE, place)
-        .output()
-        .expect("it starts again");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{place}: {text}");
+    again::run("one_place", &[(PLACE, place)]);
 }
 
 #[test]
@@ -95,23 +87,10 @@ fn without_pagemap_mincore_is_asked() {
 /// The place of `without_pagemap_mincore_is_asked`, where smaps_rollup is empty too. Takes root and util-linux.
 #[test]
 fn without_smaps_rollup_the_gap_is_unjudged() {
-    const TEST: &str = "without_smaps_rollup_the_gap_is_unjudged";
-    let program = std::env::current_exe().expect("a running program has a path");
-    // exec keeps the number of the process, whose file it is.
-    let script = "mount --bind /dev/null /proc/$$/smaps_rollup && \
-        exec \"$0\" --ignored --exact one_place --nocapture";
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script]).arg(program).env(PLACE, "pagemap and rollup");
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) => return println!("SKIPPED {TEST}: unshare: {error}"),
-    };
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if errors.contains("unshare:") || errors.contains("mount:") {
-        return println!("SKIPPED {TEST}: {errors}");
+    let mounts = "mount --bind /dev/null /proc/$$/smaps_rollup";
+    if let Err(why) = again::run_where(mounts, "one_place", &[(PLACE, "pagemap and rollup")]) {
+        skipped("without_smaps_rollup_the_gap_is_unjudged", &why);
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
 }
 
 #[test]
@@ -159,7 +138,7 @@ fn one_place() {
         "pagemap" | "pagemap and rollup" => forbid(&[&SCAN, &PAGEMAP]),
         "mincore" => forbid(&[&SCAN, &PAGEMAP, &MINCORE]),
         "own memory" => forbid(&[&OWN_MEMORY]),
-        _ => return println!("SKIPPED: no place was named"),
+        _ => return skipped("one_place", "no place was named"),
     }
     for _ in 0..2 {
         let statement = heapledger::statement().expect("what is forbidden is no error");

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use heapledger::{Flow, LineId, Region};
+use heapledger_harness::fork::in_a_child;
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -15,36 +16,18 @@ const HELD_BYTES: usize = 32 << 20;
 /// come along and whose guard the kernel still has.
 const UNATTRIBUTED_AT_MOST: i64 = 64 << 10;
 
-/// A child that waits for a thread that did not come along waits for ever; so it is ended, which fails the test.
-const CHILD_SECONDS: u32 = 20;
-
 #[test]
 fn a_forked_child_states_itself_from_the_first_statement_on() {
     let held = HELD.scope(|| vec![1_u8; HELD_BYTES]);
-    fork_and_judge();
+    judge_a_child();
     let statement = heapledger::statement().expect("the ledger is installed");
     assert_eq!(statement.pid, Some(std::process::id()));
-    fork_and_judge();
+    judge_a_child();
     drop(held);
 }
 
-fn fork_and_judge() {
-    // SAFETY: the child only takes statements, through an allocator that looks after forks, and leaves without
-    // unwinding.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: asks for a signal whose default is to end the process.
-        unsafe { libc::alarm(CHILD_SECONDS) };
-        let code = child_code();
-        // SAFETY: ends the child at once; nothing of the parent's is run twice.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0, "the kernel forks");
-    let mut status = 0;
-    // SAFETY: waits for the child made above; the status is ours.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(waited, child);
-    assert_eq!((libc::WTERMSIG(status), libc::WEXITSTATUS(status)), (0, 0), "the code says which check failed");
+fn judge_a_child() {
+    assert_eq!(in_a_child(child_code), 0, "the code says which check failed");
 }
 
 /// 0 if the child's statements are the child's, and exact; otherwise which check failed.

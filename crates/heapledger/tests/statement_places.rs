@@ -10,6 +10,7 @@ use std::sync::{Arc, Barrier};
 
 use heapledger::lines::Role;
 use heapledger::{Figure, LineId, OwnedRegion, Region, Statement};
+use heapledger_harness::fork::in_a_child;
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -99,26 +100,8 @@ const GAP_AT_MOST: i64 = 16 * 4096;
 /// of a walk that was under way on one of those.
 const UNATTRIBUTED_AT_MOST: i64 = (64 << 10) + (4 << 20);
 
-/// A child that waits for a thread that did not come along waits for ever; so it is ended, which fails the test.
-const CHILD_SECONDS: u32 = 20;
-
-fn fork_and_judge() {
-    // SAFETY: the child only takes statements, through an allocator that looks after forks, and leaves without
-    // unwinding.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: asks for a signal whose default is to end the process.
-        unsafe { libc::alarm(CHILD_SECONDS) };
-        let code = child_code();
-        // SAFETY: ends the child at once; nothing of the parent's is run twice.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0, "the kernel forks");
-    let mut status = 0;
-    // SAFETY: waits for the child made above; the status is ours.
-    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(waited, child);
-    assert_eq!((libc::WTERMSIG(status), libc::WEXITSTATUS(status)), (0, 0), "the code says which check failed");
+fn judge_a_child() {
+    assert_eq!(in_a_child(child_code), 0, "the code says which check failed");
 }
 
 #[test]
@@ -130,7 +113,7 @@ fn children_that_are_forked_while_a_statement_is_taken_take_their_own() {
         }
     });
     for _ in 0..20 {
-        fork_and_judge();
+        judge_a_child();
     }
     DONE.store(true, Relaxed);
     busy.join().expect("no thread panicked");

@@ -2,8 +2,6 @@
 //! to the byte, and taking the statement changes nothing.
 #![cfg(target_os = "linux")]
 
-mod harness;
-
 use heapledger::{Figure, Flow, LineId, Region, Statement};
 
 #[global_allocator]
@@ -56,7 +54,7 @@ fn resident(statement: &Statement, region: &str) -> i64 {
 
 #[test]
 fn a_quiet_process_sums_to_the_byte_at_every_stage() {
-    harness::wait_until_it_sleeps();
+    heapledger_harness::thread::wait_until_it_sleeps();
     take("first");
     take("second");
 

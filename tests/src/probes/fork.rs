@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use heapledger_alloc::table_use;
 use heapledger_core::{OwnedRegion, Region, RegionId};
+use heapledger_harness::fork::{Forked, end_after_seconds, fork, wait_for};
 use serde_json::{Value, json};
 
 use super::Options;
 use crate::blocks::{Block, layout};
 use crate::books::Balance;
-use crate::os::process::{Forked, end_after_seconds, fork, run_alone, wait_for};
+use crate::os::process::run_alone;
 
 const SIZE: usize = 100;
 /// Of the class that `SIZE` is rounded up to.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use heapledger_alloc::CLASS_BYTES;
 use heapledger_core::{Region, RegionId};
+use heapledger_harness::fork::end_after_seconds;
 use serde_json::{Value, json};
 
 use super::Options;
@@ -156,7 +157,7 @@ fn nanos(since: Instant) -> u64 {
 
 /// Options `mib`, held in blocks of 1 MiB beside the rings; `statements`.
 pub(super) fn run(options: &Options) -> Value {
-    process::end_after_seconds(LONGEST_SECONDS);
+    end_after_seconds(LONGEST_SECONDS);
     // The list itself is nobody's.
     let mut held: Vec<Vec<u8>> = Vec::with_capacity(options.count("mib"));
     let block = || BOOKS[HELD_BOOK].allocate(MIB as u64, || HELD.scope(|| vec![1_u8; MIB]));

@@ -13,6 +13,7 @@ use std::io::Write;
 
 use heapledger_alloc::table_ranges;
 use heapledger_core::RegionId;
+use heapledger_harness::fork::end_after_seconds;
 use serde_json::{Map, Value, json};
 
 use super::Options;
@@ -46,7 +47,7 @@ struct Facts {
 impl Facts {
     /// Those of a program with one thread.
     fn new() -> Facts {
-        process::end_after_seconds(LONGEST_SECONDS);
+        end_after_seconds(LONGEST_SECONDS);
         Facts { stacks: stacks_of_this_thread().signals.into_iter().collect(), ..Facts::default() }
     }
 

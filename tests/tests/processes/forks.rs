@@ -2,7 +2,9 @@
 //!
 //! A process of its own each, because forking copies a whole process.
 
-use crate::probe::{Probe, number, skipped};
+use heapledger_harness::skipped;
+
+use crate::probe::{Probe, number};
 
 const THREADS: u64 = 8;
 const FORKS: u64 = 200;

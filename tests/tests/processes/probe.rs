@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use heapledger_tests::os::process;
-pub use heapledger_tests::skipped;
 use serde_json::Value;
 
 /// Only so that a test that would wait for ever fails instead; nothing is judged by time.

@@ -7,7 +7,9 @@ use std::fs;
 use heapledger_tests::lanes;
 use serde_json::{Value, json};
 
-use crate::probe::{Probe, number, skipped};
+use heapledger_harness::skipped;
+
+use crate::probe::{Probe, number};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

@@ -4,7 +4,9 @@
 
 use serde_json::{Value, json};
 
-use crate::probe::{Probe, number, skipped};
+use heapledger_harness::skipped;
+
+use crate::probe::{Probe, number};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -1,8 +1,8 @@
 //! Memory that is not jemalloc's.
 
 use heapledger::LineId;
+use heapledger_harness::skipped;
 use heapledger_tests::os::stacks::guards_are_told;
-use heapledger_tests::skipped;
 
 use crate::judge::{exact, ranges};
 use crate::start::State;

@@ -3,8 +3,8 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use heapledger_harness::skipped;
 use heapledger_tests::outside::subject::{Subject, Taken};
-use heapledger_tests::skipped;
 
 use crate::judge;
 

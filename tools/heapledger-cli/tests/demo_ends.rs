@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use heapledger_harness::skipped;
 use rustix::process::{Signal, kill_process_group};
 use support::{Place, has_ended, is_blocked, is_stopped, send, text, wait_for};
 
@@ -35,7 +36,7 @@ fn signals_while_serving_end_the_device_too() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         if is_ignored(signal) {
             // As under nohup: the demo respects it, and would go on serving.
-            println!("SKIPPED {signal:?}: it was ignored when the tests were started");
+            skipped(&format!("{signal:?}"), "it was ignored when the tests were started");
             continue;
         }
         let place = Place::new();
@@ -103,7 +104,7 @@ fn nohup_stays_in_force() {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = match command.spawn() {
         Ok(child) => support::Running { child },
-        Err(error) => return println!("SKIPPED nohup_stays_in_force: no nohup here ({error})"),
+        Err(error) => return skipped("nohup_stays_in_force", &format!("no nohup here ({error})")),
     };
     running.read_to_stage("kv_cache");
     send(running.pid(), Signal::HUP);
@@ -252,7 +253,7 @@ fn a_full_temporary_disk_is_named_with_the_way_out() {
     ] {
         let place = Place::new();
         let Some(_mount) = Mount::new(&place, options) else {
-            return println!("SKIPPED a_full_temporary_disk: mounting a tmpfs needs root");
+            return skipped("a_full_temporary_disk_is_named_with_the_way_out", "mounting a tmpfs needs root");
         };
         let output = place.run(&["demo", "--size", size]);
         let stderr = text(&output.stderr);

@@ -5,13 +5,13 @@ use std::sync::Once;
 
 use heapledger_alloc::{PageWord, RegionTotals, page_word, read_totals, table_ranges};
 use heapledger_core::region_count;
+use heapledger_harness::thread;
 use heapledger_probe::Walker;
 use heapledger_probe::attribute::{CLASSES, Heap, Owners, PageOwner, Place, Starts, Walk};
 use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, Roots, Status};
 
 #[path = "../checks/mod.rs"]
 pub mod checks;
-mod harness;
 
 use checks::{Facts, LiveBlocks};
 
@@ -69,7 +69,7 @@ pub struct Taken {
 /// Takes readings in the order of a statement.
 pub fn take(walker: &mut Walker) -> Taken {
     static ALONE: Once = Once::new();
-    ALONE.call_once(harness::wait_until_it_sleeps);
+    ALONE.call_once(thread::wait_until_it_sleeps);
     let mut totals = vec![RegionTotals::default(); region_count() + 8];
     let mut tables = vec![(0, 0); table_ranges(&mut []) + 64];
     walker.prepare(totals.len(), tables.len()).expect("buffers");

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use heapledger::{FindingId, LineId};
+use heapledger_harness::{again, skipped};
 
-use crate::alone::alone_with;
 use crate::gain::{find, take};
 use crate::{A, MIB};
 
@@ -75,9 +75,9 @@ fn a_nearly_full_group_is_told_until_others_findings_or_a_higher_limit_help() {
     let name = "a_nearly_full_group_is_told_until_others_findings_or_a_higher_limit_help";
     let group = match Group::make() {
         Ok(group) => group,
-        Err(why) => return println!("SKIPPED {name}: no control group with a limit can be made ({why})"),
+        Err(why) => return skipped(name, &format!("no control group with a limit can be made ({why})")),
     };
-    alone_with("cgroup::subject_nearly_full", &[(GROUP, group.0.to_str().expect("its path is text"))]);
+    again::run("cgroup::subject_nearly_full", &[(GROUP, group.0.to_str().expect("its path is text"))]);
 }
 
 /// The group has the limit, so no other process's memory decides.

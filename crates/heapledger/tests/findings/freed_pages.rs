@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use heapledger::{CheckForecast, Finding, FindingId, Statement, Verdict};
+use heapledger_harness::again;
 
-use crate::alone::alone;
 use crate::gain::{assert_gained, assert_not_gained, find, found, gained, ready, take};
 use crate::{A, MIB};
 
@@ -40,11 +40,11 @@ fn decay_ms(ms: i64) {
 
 #[test]
 fn background_threads_return_what_an_idle_process_keeps() {
-    alone("freed_pages::subject_background_threads");
+    again::run("freed_pages::subject_background_threads", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_background_threads() {
     decay_ms(DECAY.as_millis() as i64);
     ready();
@@ -69,11 +69,11 @@ fn subject_background_threads() {
 
 #[test]
 fn a_decay_time_of_never_is_ended() {
-    alone("freed_pages::subject_decay_never");
+    again::run("freed_pages::subject_decay_never", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_decay_never() {
     decay_ms(-1);
     heapledger::configure().background_threads(true).expect("they can be started");
@@ -94,12 +94,12 @@ fn subject_decay_never() {
 
 #[test]
 fn two_decay_times_of_never_are_both_ended() {
-    alone("freed_pages::subject_both_decays_never");
+    again::run("freed_pages::subject_both_decays_never", &[]);
 }
 
 /// What is dirty would become muzzy, and stay so.
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_both_decays_never() {
     heapledger::configure().dirty_decay_ms(-1).expect("it is a decay time").muzzy_decay_ms(-1).expect("so is this");
     heapledger::configure().background_threads(true).expect("they can be started");
@@ -123,11 +123,11 @@ fn subject_both_decays_never() {
 
 #[test]
 fn dirty_pages_of_the_oversize_arena_are_purged() {
-    alone("freed_pages::subject_oversize");
+    again::run("freed_pages::subject_oversize", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_oversize() {
     // So long that nothing goes while the test runs.
     decay_ms(600_000);

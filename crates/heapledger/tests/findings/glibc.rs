@@ -1,20 +1,20 @@
 //! What glibc's own heap keeps.
 
 use heapledger::{FindingId, LineId};
+use heapledger_harness::again;
 use libc::{free, malloc, malloc_trim, memset};
 
 use crate::MIB;
-use crate::alone::alone_with;
 use crate::gain::{assert_gained, assert_not_gained, find, found, ready, take};
 
 #[test]
 fn what_glibc_keeps_is_trimmed() {
     // glibc gives threads heaps of their own, and the test runs in one.
-    alone_with("glibc::subject_glibc", &[("MALLOC_ARENA_MAX", "1")]);
+    again::run("glibc::subject_glibc", &[("MALLOC_ARENA_MAX", "1")]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone_with`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_glibc() {
     const BLOCK: usize = 64 << 10;
     ready();
@@ -49,11 +49,11 @@ fn subject_glibc() {
 /// Whole pages are free in neither: glibc can give nothing of it back, and nothing is claimed.
 #[test]
 fn what_fills_no_page_is_no_gain() {
-    alone_with("glibc::subject_glibc_in_pieces", &[("MALLOC_ARENA_MAX", "1")]);
+    again::run("glibc::subject_glibc_in_pieces", &[("MALLOC_ARENA_MAX", "1")]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone_with`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_glibc_in_pieces() {
     // More than glibc's caches for small blocks take, so that the pieces are its arena's.
     const BLOCK: usize = 2000;

@@ -1,8 +1,8 @@
 //! Huge pages that bring back what was given back.
 
 use heapledger::{FindingId, LineId};
+use heapledger_harness::{again, skipped};
 
-use crate::alone::alone_with;
 use crate::gain::{find, take};
 use crate::{A, MIB};
 
@@ -10,18 +10,17 @@ use crate::{A, MIB};
 fn without_huge_pages_what_was_given_back_stays_away() {
     let system = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
     if !system.contains("[madvise]") && !system.contains("[always]") {
-        println!("SKIPPED without_huge_pages_what_was_given_back_stays_away: the kernel gives no huge pages");
-        return;
+        return skipped("without_huge_pages_what_was_given_back_stays_away", "the kernel gives no huge pages");
     }
     // The control, then the remedy: the same work in a process that is told otherwise.
-    alone_with("huge_pages::subject_huge_pages", &[("_RJEM_MALLOC_CONF", "thp:always")]);
-    alone_with("huge_pages::subject_huge_pages", &[("_RJEM_MALLOC_CONF", "thp:never")]);
+    again::run("huge_pages::subject_huge_pages", &[("_RJEM_MALLOC_CONF", "thp:always")]);
+    again::run("huge_pages::subject_huge_pages", &[("_RJEM_MALLOC_CONF", "thp:never")]);
 }
 
 /// Every other block of 1 MiB goes and is given back, never touched. Then what is left is touched: a huge page reaches
 /// over both.
 #[test]
-#[ignore = "a process of its own: see `alone_with`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_huge_pages() {
     const BLOCKS: usize = 64;
     let mut blocks: Vec<Vec<u8>> = A.scope(|| (0..2 * BLOCKS).map(|_| Vec::with_capacity(MIB)).collect());

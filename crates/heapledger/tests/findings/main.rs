@@ -1,12 +1,11 @@
 //! Each finding's remedy, applied literally in a process of its own: what is gained lies in the interval that was
 //! claimed, and without the remedy it does not.
 //!
-//! A file for each kind of memory that is held. Each test starts a subject, one of the ignored tests, through `alone.rs`;
-//! `gain.rs` has what all of them measure with. Findings that take another allocator or another build of jemalloc are
-//! programs of their own, `findings_isolated.rs` and `findings_statistics.rs`.
+//! A file for each kind of memory that is held. Each test starts a subject, the ignored test below it, in a process of
+//! its own; `gain.rs` has what all of them measure with. Findings that take another allocator or another build of
+//! jemalloc are programs of their own, `findings_isolated.rs` and `findings_statistics.rs`.
 #![cfg(target_os = "linux")]
 
-mod alone;
 mod cgroup;
 mod freed_pages;
 mod gain;

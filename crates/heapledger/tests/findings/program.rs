@@ -1,18 +1,18 @@
 //! What the program does: a leak, blocks that nobody tags, a region that was to be isolated and is not.
 
 use heapledger::{Figure, Finding, FindingId, Isolation, Region, Statement};
+use heapledger_harness::again;
 
-use crate::alone::alone;
 use crate::gain::{find, found, take};
 use crate::{A, B, MIB};
 
 #[test]
 fn a_leak_is_suspected_in_the_region_that_has_it_and_in_no_other() {
-    alone("program::subject_leak");
+    again::run("program::subject_leak", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_leak() {
     const REQUESTS: usize = 1_000;
     let mut leaked: Vec<Box<[u8; 1024]>> = Vec::with_capacity(5 * REQUESTS);
@@ -35,11 +35,11 @@ fn subject_leak() {
 
 #[test]
 fn a_program_without_regions_is_told_so() {
-    alone("program::subject_untagged");
+    again::run("program::subject_untagged", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_untagged() {
     let blocks = std::hint::black_box(vec![1_u8; 64 * MIB]);
     let before = take();
@@ -52,12 +52,12 @@ fn subject_untagged() {
 
 #[test]
 fn a_region_that_was_to_be_isolated_and_is_not_is_doubted() {
-    alone("program::subject_not_isolated");
+    again::run("program::subject_not_isolated", &[]);
 }
 
 /// The ledger of this program isolates nothing.
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_not_isolated() {
     static ALONE: Region = Region::isolated("alone");
     let doubted = |statement: &Statement| {

@@ -1,8 +1,8 @@
 //! Free slots that blocks of another region pin, and those that the caches of idle threads hold.
 
 use heapledger::{Figure, FindingId, LineId};
+use heapledger_harness::again;
 
-use crate::alone::{alone, alone_with};
 use crate::gain::{assert_gained, assert_not_gained, find, found, ready, take};
 use crate::{A, B, MIB};
 
@@ -23,11 +23,11 @@ fn scatter() -> Vec<Box<[u8; 64]>> {
 
 #[test]
 fn what_a_region_pins_goes_when_its_blocks_go() {
-    alone("slabs::subject_pinned");
+    again::run("slabs::subject_pinned", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_pinned() {
     let of_b = scatter();
     let before = heapledger::purge().expect("jemalloc purges").after;
@@ -53,11 +53,11 @@ fn subject_pinned() {
 fn thread_caches_are_flushed_by_their_threads() {
     // Caches hold more blocks, and are not looked through meanwhile, so that there is something to find.
     let conf = "tcache_nslots_large:2000,tcache_gc_incr_bytes:1073741824";
-    alone_with("slabs::subject_thread_caches", &[("_RJEM_MALLOC_CONF", conf)]);
+    again::run("slabs::subject_thread_caches", &[("_RJEM_MALLOC_CONF", conf)]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone_with`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_thread_caches() {
     ready();
     let (cached, purged) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));

@@ -1,18 +1,18 @@
 //! A mapping that nobody names.
 
 use heapledger::{Figure, FindingId, LineId};
+use heapledger_harness::again;
 
 use crate::MIB;
-use crate::alone::alone;
 use crate::gain::{assert_gained, assert_not_gained, find, found, ready, take};
 
 #[test]
 fn a_mapping_that_nobody_names_is_found_by_its_range() {
-    alone("unattributed::subject_unattributed");
+    again::run("unattributed::subject_unattributed", &[]);
 }
 
 #[test]
-#[ignore = "a process of its own: see `alone`"]
+#[ignore = "a process of its own: started by the test above"]
 fn subject_unattributed() {
     const BYTES: usize = 64 * MIB;
     const PAGE: usize = 4096;

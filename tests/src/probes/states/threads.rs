@@ -3,10 +3,10 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use heapledger_core::{OwnedRegion, Region, RegionId};
+use heapledger_harness::fork::{Forked, fork, wait_for};
 use serde_json::{Value, json};
 
 use super::{Facts, one, two};
-use crate::os::process::{Forked, fork, wait_for};
 use crate::os::threads::{Stacks, stacks_of_this_thread};
 use crate::probes::Options;
 

@@ -4,6 +4,9 @@ use std::fs;
 
 /// Waits until every other thread of this process sleeps. The harness starts a test on a thread of its own and goes on
 /// for a moment, in which it notes the test in its lists; on a busy machine that moment comes late.
+///
+/// # Panics
+/// Where there is no `/proc`.
 pub fn wait_until_it_sleeps() {
     let own = fs::read_link("/proc/thread-self").expect("proc is mounted");
     let is_asleep = |thread: &fs::DirEntry| {

@@ -1,0 +1,17 @@
+//! What tests need of the harness that runs them and of the process that they run in.
+//!
+//! `again.rs` starts the test program once more for one of its tests, so that this one has a process of its own; `fork.rs`
+//! has forked children, `thread.rs` waits for the harness's own thread. It depends on no crate of heapledger, so that
+//! every one of them can have it for its tests.
+
+pub mod again;
+pub mod fork;
+pub mod thread;
+
+/// Says that a test could not be made here. Past the harness, which shows what tests print only when they fail.
+pub fn skipped(test: &str, reason: &str) {
+    use std::io::Write;
+    let line = format!("SKIPPED {test}: {reason}\n");
+    // Where nobody listens, nobody misses it.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
