@@ -60,9 +60,11 @@ impl Walker {
         known.sort_unstable();
     }
 
-    /// Cuts one range at the loader's pages.
+    /// Cuts one range at the loader's pages. They are read anew, and what came or went since they were counted is
+    /// corrected in that count, so that it stays one with the ranges.
     fn cut_gap(&mut self, pages: &Pages, index: usize, gap: Gap) -> Result<(), ReadError> {
         let mut rest = gap;
+        let mut read = Residency::default();
         let mut pieces = 0;
         for at in 0..self.loader.len() {
             let Some((start, end)) = self.loader.get(at).copied() else { break };
@@ -73,14 +75,22 @@ impl Walker {
             let kind = GapKind::Loader;
             for piece in [Gap { end: start, ..rest }, Gap { start, end, kind, ..rest }] {
                 pieces += 1;
-                self.add_piece(Gap { resident: resident(pages, piece.start, piece.end)?, ..piece });
+                let resident = resident(pages, piece.start, piece.end)?;
+                read += resident;
+                self.add_piece(Gap { resident, ..piece });
             }
             rest.start = end;
         }
         if pieces > 0
             && let Some(place) = self.gaps.get_mut(index)
         {
-            *place = Gap { resident: resident(pages, rest.start, rest.end)?, ..rest };
+            let resident = resident(pages, rest.start, rest.end)?;
+            read += resident;
+            *place = Gap { resident, ..rest };
+            // What was counted of the range is part of this sum, so neither end falls below 0.
+            let anon = &mut self.found.pages[0].anon;
+            anon.at_least_bytes = anon.at_least_bytes - gap.resident.at_least_bytes + read.at_least_bytes;
+            anon.at_most_bytes = anon.at_most_bytes - gap.resident.at_most_bytes + read.at_most_bytes;
         }
         Ok(())
     }
@@ -117,4 +127,30 @@ fn find_main_record(gaps: &[Gap], ours: &ThreadRecord, page_bytes: usize) -> Opt
     });
     // Stacks were marked before; what is left is the one that has no guard.
     ends.into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::Roots;
+
+    #[test]
+    fn a_range_that_changed_before_it_is_cut_is_counted_once() {
+        let page = page_bytes();
+        let bytes = |pages: usize| Residency::exactly((pages * page) as u64);
+        let memory = vec![1_u8; 33 * page];
+        let start = (memory.as_ptr() as usize).next_multiple_of(page);
+        // Eight pages were there at the first count, and five somewhere else; all 32 are there now.
+        let gap = Gap { start, end: start + 32 * page, resident: bytes(8), kind: GapKind::Plain };
+        let mut walker = Walker::new().expect("buffers");
+        walker.found.pages[0].anon = bytes(8 + 5);
+        assert!(walker.gaps.push(gap) && walker.loader.push((start + 4 * page, start + 6 * page)));
+        let pages = Pages::open(Roots::system()).expect("a backend");
+        walker.cut_gap(&pages, 0, gap).expect("the kernel answers");
+        let ranges: Residency = walker.gaps.iter().map(|gap| gap.resident).sum();
+        assert_eq!(ranges.at_most_bytes, bytes(32).at_most_bytes, "three pieces, and all that is there");
+        let anon = walker.found.pages[0].anon;
+        assert_eq!(anon.at_most_bytes, ranges.at_most_bytes + bytes(5).at_most_bytes);
+        assert_eq!(anon.at_least_bytes, ranges.at_least_bytes + bytes(5).at_least_bytes);
+    }
 }
