@@ -24,19 +24,21 @@ impl Walker {
     pub(super) fn other_pages(&mut self, pages: &Pages) -> Result<(), ReadError> {
         let gaps = self.gaps.len();
         let mut before = mapped(self.roots);
+        let mut count = Count::default();
         for _ in 0..TRIES {
             self.gaps.set_len(gaps);
-            let count = self.count_others(pages)?;
-            let found = &mut self.found;
-            found.pages[1] = count.pages;
-            found.outside = count.outside;
+            count = self.count_others(pages)?;
             let after = mapped(self.roots);
             if after == before {
-                found.unlisted += count.unlisted;
                 break;
             }
             before = after;
         }
+        // Of the last count, however it ended.
+        let found = &mut self.found;
+        found.pages[1] = count.pages;
+        found.outside = count.outside;
+        found.unlisted += count.unlisted;
         Ok(())
     }
 
