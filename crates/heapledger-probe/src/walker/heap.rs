@@ -6,11 +6,11 @@ use super::told::Told;
 use crate::ReadError;
 use crate::attribute::pagemap::MapWriter;
 use crate::attribute::{Classes, Extent, ExtentState, Gap, KernelPages, Owners, PageKind, Run, Sheet, World};
-use crate::read::Residency;
 use crate::read::emap::{Cursor, Emap};
 use crate::read::mapbuf::MapList;
 use crate::read::maps::Vma;
 use crate::read::runs::{Pages, Range};
+use crate::read::{Ctl, Jemalloc, Key, Residency};
 
 /// Addresses that jemalloc keeps without memory are looked at apart from what has some, if they are at least so many.
 const SPARSE_BYTES: usize = 1 << 20;
@@ -31,6 +31,7 @@ impl Walker {
             runs: &mut self.runs,
             extents: &mut self.extents,
             gaps: &mut self.gaps,
+            within: range_of_extents(Jemalloc.flag(Key::OptRetain)),
             unlisted: &mut found.unlisted,
             kernel: &mut found.pages[0],
             sheet: Sheet::new(&mut self.regions, &mut self.by_class, &mut self.by_arena, &mut found.totals)
@@ -51,6 +52,12 @@ impl Walker {
     }
 }
 
+/// Where jemalloc keeps its addresses, nothing is unmapped where extents lie. Without `opt.retain`, and where it does not
+/// say, an extent can be unmapped at any moment.
+fn range_of_extents(retain: Result<bool, ReadError>) -> Range {
+    if retain == Ok(true) { Range::Mapped } else { Range::Anonymous }
+}
+
 struct Pass<'a> {
     pages: &'a Pages,
     vmas: &'a [Vma],
@@ -59,6 +66,8 @@ struct Pass<'a> {
     runs: &'a mut MapList<Run>,
     extents: &'a mut MapList<Extent>,
     gaps: &'a mut MapList<Gap>,
+    /// What is known of addresses where extents lie.
+    within: Range,
     unlisted: &'a mut Residency,
     kernel: &'a mut KernelPages,
     sheet: Sheet<'a>,
@@ -113,10 +122,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Lists the runs of a window. Where extents lie nothing is unmapped, or jemalloc says that it was.
+    /// Lists the runs of a window.
     fn find_runs(&mut self, from: usize, to: usize) -> Result<(), ReadError> {
         self.runs.clear();
-        let mut stretches = Stretches { at: from, known: from };
+        let mut stretches = Stretches { within: self.within, at: from, known: from };
         for extent in self.extents.iter() {
             let few = extent.end - extent.start < SPARSE_BYTES;
             let state = extent.state;
@@ -149,6 +158,8 @@ impl<'a> Pass<'a> {
 
 /// A window, cut where extents begin and end.
 struct Stretches {
+    /// What is known of addresses where extents lie.
+    within: Range,
     /// Where extents side by side began.
     at: usize,
     /// Behind the last of them; below it all is known.
@@ -168,7 +179,7 @@ impl Stretches {
 
     fn read(&mut self, start: usize, end: usize, pages: &Pages, runs: &mut MapList<Run>) -> Result<(), ReadError> {
         let mut fits = true;
-        pages.for_each_run(self.at, self.known, Range::Mapped, |run| fits &= runs.push(run))?;
+        pages.for_each_run(self.at, self.known, self.within, |run| fits &= runs.push(run))?;
         pages.for_each_run(self.known, start, Range::Anonymous, |run| fits &= runs.push(run))?;
         debug_assert!(fits, "there is room for a run for each page of a window");
         (self.at, self.known) = (start, end);
@@ -186,5 +197,33 @@ pub(super) fn add_run(kernel: &mut KernelPages, run: &Run, start: usize, end: us
         PageKind::Zero => kernel.zero_bytes += (to - from) as u64,
         PageKind::Swapped => kernel.swapped_bytes += (to - from) as u64,
         PageKind::Anon | PageKind::AnonOrZero | PageKind::File => kernel.anon += run.resident_in(start, end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::{Backend, Roots};
+
+    #[test]
+    fn an_extent_that_may_be_unmapped_meanwhile_is_asked_for_what_is_there() {
+        let unread = Err(ReadError::Key { key: "opt.retain" });
+        let asked = [Ok(true), Ok(false), unread].map(range_of_extents);
+        assert_eq!(asked, [Range::Mapped, Range::Anonymous, Range::Anonymous]);
+    }
+
+    /// The kernel maps nothing there.
+    const NOWHERE: usize = 4096;
+
+    #[test]
+    fn an_extent_that_went_has_no_pages() {
+        let Ok(pages) = Pages::force(Roots::system(), Backend::Scan) else {
+            return println!("SKIPPED an_extent_that_went_has_no_pages: no PAGEMAP_SCAN");
+        };
+        let mut runs = MapList::with_room(16).expect("a buffer");
+        let mut stretches = Stretches { within: range_of_extents(Ok(false)), at: NOWHERE, known: NOWHERE };
+        stretches.add(NOWHERE, 4 * NOWHERE, &pages, &mut runs).expect("the kernel answers");
+        stretches.add(4 * NOWHERE, 4 * NOWHERE, &pages, &mut runs).expect("the kernel answers");
+        assert!(runs.is_empty(), "{:?}", runs.first());
     }
 }
