@@ -8,13 +8,13 @@ use std::fs::File;
 use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
-use std::ptr::null_mut;
 use std::sync::mpsc::channel;
 
 use heapledger_alloc::Ledger;
 use heapledger_probe::Walker;
 use heapledger_probe::attribute::Place;
 use support::exact;
+use support::maps::{map, read_all};
 
 #[global_allocator]
 static LEDGER: Ledger = Ledger::new();
@@ -23,27 +23,6 @@ const MIB: usize = 1 << 20;
 const PAGE: usize = 4096;
 /// Code that runs for the first time between two walks.
 const CODE_BYTES: u64 = 1 << 20;
-
-/// A mapping of `bytes`, of which the first `written` are written.
-fn map(bytes: usize, written: usize, flags: i32, file: i32) -> usize {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping at an address that the kernel chooses touches no memory of anybody.
-    let start = unsafe { libc::mmap(null_mut(), bytes, protection, flags, file, 0) };
-    assert_ne!(start, libc::MAP_FAILED);
-    for offset in (0..written).step_by(PAGE) {
-        let place = start.cast::<u8>().wrapping_add(offset);
-        // SAFETY: inside the mapping, which nobody else knows of.
-        unsafe { place.write_volatile(1) };
-    }
-    start as usize
-}
-
-fn read_all(start: usize, bytes: usize) {
-    for offset in (0..bytes).step_by(PAGE) {
-        // SAFETY: inside a mapping that is never unmapped.
-        unsafe { ((start + offset) as *const u8).read_volatile() };
-    }
-}
 
 fn file_of(bytes: usize) -> File {
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary file");

@@ -1,7 +1,10 @@
 //! A process of its own: what marks keep has a line, goes with them, and is not on the heap.
 #![cfg(target_os = "linux")]
 
-use heapledger::{Error, LineId, OwnedRegion, Statement, mark, statement};
+mod support;
+
+use heapledger::{Error, LineId, OwnedRegion, mark, statement};
+use support::exact;
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -15,10 +18,6 @@ const PAGES: usize = BLOCKS * BLOCK / 4096;
 const MAP_BYTES: usize = PAGES * 12;
 
 const MARKS: usize = 8;
-
-fn exact(statement: &Statement, line: LineId) -> i64 {
-    statement.figure(line).as_exact().unwrap_or_else(|| panic!("{} is not exact\n{statement}", line.key()))
-}
 
 #[test]
 fn maps_stand_in_the_line_of_own_tables_and_go_with_their_marks() -> Result<(), Error> {

@@ -2,9 +2,11 @@
 //! lacks, and never crashes. Each place is a process of its own, which the test starts with the place's name.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use heapledger::lines::Role;
+mod support;
+
 use heapledger::{CheckId, Figure, LineId, Region, Statement};
 use heapledger_harness::{again, skipped};
+use support::assert_sums;
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -118,14 +120,6 @@ fn assert_judged(statement: &Statement) {
     assert_eq!(ids.map(holds), [Some(true), Some(true), Some(false)], "{statement}");
     has(statement, "pages_missed", "page tables");
     assert!(!statement.doubts().iter().any(|doubt| doubt.key == "counters_drift"), "{statement}");
-}
-
-/// The lines and what is unexplained embrace RSS; nothing is made up.
-fn assert_sums(statement: &Statement) {
-    let lines = statement.lines().iter().filter(|line| line.id.line().role == Role::Summand);
-    let sum = lines.map(|line| line.figure.clone()).sum::<Figure>() + statement.figure(LineId::Unexplained);
-    let rss = statement.figure(LineId::Rss).as_exact().expect("status can be read");
-    assert!(!sum.is_unknown() && sum.admits(rss), "{sum}\n{statement}");
 }
 
 #[test]

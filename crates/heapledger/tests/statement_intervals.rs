@@ -5,11 +5,13 @@
 //! cached of the class at most. Where all of it was written, as nearly all blocks are, both are exact.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod support;
+
 use std::hint::black_box;
 
-use heapledger::lines::Role;
 use heapledger::{Figure, LineId, Region, Statement};
 use heapledger_probe::control::flush_thread_cache;
+use support::{exact, sum, take};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -46,16 +48,11 @@ fn blocks(region: &Region, written: impl Fn(usize) -> bool) -> Vec<Vec<u8>> {
 
 /// RSS, and how wide all intervals are together.
 fn widths(statement: &Statement) -> (i64, i64) {
-    let lines = statement.lines().iter().filter(|line| line.id.line().role == Role::Summand);
-    let sum = lines.map(|line| line.figure.clone()).sum::<Figure>() + statement.figure(LineId::Unexplained);
+    let sum = sum(statement);
     let (low, high) = sum.ends().expect("all lines are known");
-    let rss = statement.figure(LineId::Rss).as_exact().expect("status can be read");
+    let rss = exact(statement, LineId::Rss);
     assert!(low <= rss && rss <= high, "{sum}\n{statement}");
     (rss, high - low)
-}
-
-fn take() -> Statement {
-    heapledger::statement().expect("the ledger is installed")
 }
 
 /// Bytes that threads cache and jemalloc's internal ones, resident or not.

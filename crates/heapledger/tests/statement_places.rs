@@ -2,33 +2,20 @@
 //! hook, in forked children, beside threads that allocate. One process, so nothing here asserts that it is quiet.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::cell::RefCell;
 use std::panic;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Barrier};
 
-use heapledger::lines::Role;
-use heapledger::{Figure, LineId, OwnedRegion, Region, Statement};
+use heapledger::{LineId, OwnedRegion, Region};
 use heapledger_harness::fork::in_a_child;
+use support::{assert_sums, sums, take};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
-
-fn take() -> Statement {
-    heapledger::statement().expect("the ledger is installed")
-}
-
-/// What holds of every statement, also of one that is taken while everything moves.
-fn assert_sums(statement: &Statement) {
-    assert!(sums(statement), "{statement}");
-}
-
-fn sums(statement: &Statement) -> bool {
-    let lines = statement.lines().iter().filter(|line| line.id.line().role == Role::Summand);
-    let sum = lines.map(|line| line.figure.clone()).sum::<Figure>() + statement.figure(LineId::Unexplained);
-    statement.figure(LineId::Rss).as_exact().is_some_and(|rss| !sum.is_unknown() && sum.admits(rss))
-}
 
 #[test]
 fn a_statement_from_inside_a_region_charges_the_ledger_and_leaves_the_region_in_force() {

@@ -2,7 +2,10 @@
 //! to the byte, and taking the statement changes nothing.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use heapledger::{Figure, Flow, LineId, Region, Statement};
+use support::{exact, sum};
 
 #[global_allocator]
 static LEDGER: heapledger::Ledger = heapledger::Ledger::new();
@@ -19,12 +22,8 @@ const WIDTH_AT_MOST: i64 = 1 << 20;
 
 const MIB: usize = 1 << 20;
 
-fn exact(statement: &Statement, line: LineId) -> i64 {
-    statement.figure(line).as_exact().unwrap_or_else(|| panic!("{} is not exact\n{statement}", line.key()))
-}
-
 fn take(stage: &str) -> Statement {
-    let statement = heapledger::statement().expect("the ledger is installed").with_stage(stage);
+    let statement = support::take().with_stage(stage);
     println!("{statement}");
     assert_eq!(statement.traffic_bytes(), Some(Flow::default()), "taking a statement uses the heap\n{statement}");
     assert_eq!(exact(&statement, LineId::CounterGap), 0, "{statement}");
@@ -32,13 +31,7 @@ fn take(stage: &str) -> Statement {
     for check in statement.checks() {
         assert_eq!(check.holds(), Some(true), "{}: {}\n{statement}", check.id.key(), check.difference);
     }
-    let summands: Vec<Figure> = statement
-        .lines()
-        .iter()
-        .filter(|line| line.id.line().role == heapledger::lines::Role::Summand)
-        .map(|line| line.figure.clone())
-        .collect();
-    let sum = summands.into_iter().sum::<Figure>() + statement.figure(LineId::Unexplained);
+    let sum = sum(&statement);
     let (low, high) = sum.ends().unwrap_or_else(|| panic!("{sum}\n{statement}"));
     let rss = exact(&statement, LineId::Rss);
     assert!(low <= rss && rss <= high, "{sum}\n{statement}");

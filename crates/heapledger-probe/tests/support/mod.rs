@@ -12,6 +12,7 @@ use heapledger_probe::read::{self, Backend, Jemalloc, JemallocStats, Residency, 
 
 #[path = "../checks/mod.rs"]
 pub mod checks;
+pub mod maps;
 
 use checks::{Facts, LiveBlocks};
 
