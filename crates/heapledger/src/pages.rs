@@ -19,6 +19,8 @@ static KEPT: Mutex<Option<Walker>> = Mutex::new(None);
 #[derive(Debug)]
 pub(crate) struct Pages {
     walker: Result<Walker, ReadError>,
+    /// Whether the buffers have room; without it no walk is begun.
+    prepared: Result<(), ReadError>,
     walked: Result<(), ReadError>,
     /// Whether there was room for a map.
     mapped: Result<(), ReadError>,
@@ -30,7 +32,7 @@ impl Pages {
     pub(crate) fn prepare(regions: usize, tables: usize, map_of_bytes: Option<u64>) -> Self {
         let kept = KEPT.try_lock().ok().and_then(|mut kept| kept.take());
         let mut walker = kept.map_or_else(Walker::new, Ok);
-        let walked = walker.as_mut().map_err(|error| *error).and_then(|walker| walker.prepare(regions, tables));
+        let prepared = walker.as_mut().map_err(|error| *error).and_then(|walker| walker.prepare(regions, tables));
         let mut mapped = Ok(());
         if let Ok(walker) = &mut walker {
             match map_of_bytes {
@@ -38,7 +40,7 @@ impl Pages {
                 None => walker.forget_map(),
             }
         }
-        Self { walker, walked, mapped }
+        Self { walker, prepared, walked: prepared, mapped }
     }
 
     /// Whether the walk writes a map.
@@ -46,9 +48,9 @@ impl Pages {
         self.walker.as_ref().is_ok_and(Walker::is_mapping)
     }
 
-    /// Looks at every page. Allocates nothing on the heap.
+    /// Looks at every page, if the buffers have room for what it finds. Allocates nothing on the heap.
     pub(crate) fn walk(&mut self, tables: &[(usize, usize)]) {
-        if let Ok(walker) = &mut self.walker {
+        if let (Ok(walker), Ok(())) = (&mut self.walker, self.prepared) {
             self.walked = walker.walk(&OwnerMap, tables);
         }
     }
@@ -122,5 +124,18 @@ impl Owners for OwnerMap {
     #[inline]
     fn fetch_ahead(&self, page: PageWord) {
         page.fetch_ahead();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_room_for_what_is_wanted_no_walk_is_told() {
+        let mut pages = Pages::prepare(usize::MAX / 2, 1, None);
+        pages.walk(&[]);
+        assert!(pages.reading().is_err_and(|why| why.reason.contains("no memory")), "a list that is too short");
+        assert_eq!(pages.found(), None);
     }
 }
