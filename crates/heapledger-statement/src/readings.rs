@@ -165,7 +165,8 @@ pub struct Readings {
     pub stage: Option<String>,
     /// One entry for each region that has an id.
     pub regions: Vec<RegionReading>,
-    /// Bytes allocated and freed on all threads while the readings were taken; `None` if that was not watched.
+    /// Bytes allocated and freed on all threads while the readings were taken; `None` if that was not watched, or the id
+    /// of a region that went was given away meanwhile.
     pub traffic_bytes: Option<Flow>,
     /// The kernel's figures.
     pub status: StatusReading,

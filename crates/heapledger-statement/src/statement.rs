@@ -173,7 +173,8 @@ impl Statement {
         &self.skew
     }
 
-    /// Bytes requested and freed on all threads while the readings were taken; `None` if that was not watched.
+    /// Bytes requested and freed on all threads while the readings were taken; `None` if that was not watched, or the id
+    /// of a region that went was given away meanwhile.
     pub fn traffic_bytes(&self) -> Option<Flow> {
         self.traffic_bytes
     }

@@ -1,22 +1,23 @@
 //! Joins what the other crates read into the plain numbers that a summary is made from.
 
+mod counters;
+
 use std::time::{Duration, Instant};
 
-use heapledger_alloc::{CLASS_BYTES, RegionTotals, read_requested, read_totals, table_ranges, threads_left_behind};
-use heapledger_core::{Isolation, fallen_names, region_count, region_info};
+use heapledger_alloc::{table_ranges, threads_left_behind};
+use heapledger_core::fallen_names;
 use heapledger_probe::ReadError;
 use heapledger_probe::read::{self, Cgroup, Jemalloc, JemallocSettings, JemallocStats, Roots, Status, Thp};
 use heapledger_statement::{
     CgroupReading, ClockReading, FallenNames, Flow, FullReadings, GlibcReading, JemallocReading, MotionReading,
-    Reading, Readings, RegionReading, RollupReading, StatusReading, ThpMode, Why,
+    Reading, Readings, RollupReading, StatusReading, ThpMode, Why,
 };
+
+use counters::Counters;
 
 use crate::mapped::Mapped;
 use crate::pages::Pages;
 use crate::{Error, clock, mapped, own_tables, settings};
-
-/// Room for regions that are named while the readings are taken.
-const SPARE_REGIONS: usize = 8;
 
 /// Room for tables that are mapped meanwhile.
 const SPARE_TABLES: usize = 64;
@@ -62,7 +63,7 @@ pub(crate) fn take_full(warm: bool, map: bool) -> Result<(Readings, FullReadings
     let facts = Facts::find();
     let mut tables = vec![(0, 0); table_ranges(&mut []) + SPARE_TABLES];
     let map_of_bytes = map.then(|| read::status(Roots::system()).rss_anon_bytes.unwrap_or(UNKNOWN_HEAP_BYTES));
-    let mut pages = Pages::prepare(counters.totals.len(), tables.len(), map_of_bytes);
+    let mut pages = Pages::prepare(counters.room(), tables.len(), map_of_bytes);
 
     if !warm {
         Moment::read(&mut counters, &mut tables, &mut pages);
@@ -185,32 +186,6 @@ impl Moment {
     }
 }
 
-/// The ledger's counters, twice.
-struct Counters {
-    totals: Vec<RegionTotals>,
-    later: Vec<heapledger_alloc::Flow>,
-}
-
-impl Counters {
-    fn with_room() -> Result<Self, Error> {
-        let regions = region_count() + SPARE_REGIONS;
-        Ok(Self { totals: buffer(regions)?, later: buffer(regions)? })
-    }
-
-    fn read(&mut self) {
-        read_totals(&mut self.totals);
-    }
-
-    fn read_again(&mut self) {
-        read_requested(&mut self.later);
-    }
-
-    /// Bytes requested and freed between the two readings; `None` if a region came for which there was no room.
-    fn traffic(&self) -> Option<Flow> {
-        (region_count() <= self.totals.len()).then(|| traffic(&self.totals, &self.later))
-    }
-}
-
 /// What does not change while readings are taken, or is of no use to the microsecond.
 struct Facts {
     cgroup: Cgroup,
@@ -240,7 +215,7 @@ impl Facts {
             pid: Some(std::process::id()),
             stage: None,
             traffic_bytes: counters.traffic(),
-            regions: counters.totals.iter().enumerate().filter_map(|(index, totals)| region(index, totals)).collect(),
+            regions: counters.regions(),
             status: status_reading(status),
             jemalloc: reading(stats).map(|stats| jemalloc_reading(&stats, self.jemalloc.hpa == Ok(true))),
             cgroup: cgroup_reading(&self.cgroup),
@@ -251,64 +226,6 @@ impl Facts {
             cost_ns: u64::try_from(cost.as_nanos()).ok(),
         }
     }
-}
-
-fn buffer<T: Clone + Default>(len: usize) -> Result<Vec<T>, Error> {
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { bytes: len * size_of::<T>() })?;
-    buffer.resize(len, T::default());
-    Ok(buffer)
-}
-
-/// Bytes requested and freed between the two readings of the counters.
-fn traffic(totals: &[RegionTotals], later: &[heapledger_alloc::Flow]) -> Flow {
-    totals.iter().zip(later).fold(Flow::default(), |sum, (before, after)| {
-        let before = before.requested_bytes;
-        Flow {
-            allocated: sum.allocated.wrapping_add(after.allocated.wrapping_sub(before.allocated)),
-            freed: sum.freed.wrapping_add(after.freed.wrapping_sub(before.freed)),
-        }
-    })
-}
-
-/// `None` for an index that no region has.
-fn region(index: usize, totals: &RegionTotals) -> Option<RegionReading> {
-    let info = region_info(index)?;
-    let classes = totals.small_blocks.iter().zip(&CLASS_BYTES).map(|(count, bytes)| (*bytes, flow(*count)));
-    Some(RegionReading {
-        name: info.name.into(),
-        index,
-        generation: info.id.generation(),
-        retired: info.retired,
-        isolated: info.isolation == Isolation::Isolated,
-        not_isolated: not_isolated(info.isolation),
-        requested_bytes: flow(totals.requested_bytes),
-        classes: classes.filter(|(_, count)| *count != Flow::default()).collect(),
-        large_blocks: flow(totals.large_blocks),
-        large_usable_bytes: flow(totals.large_usable_bytes),
-    })
-}
-
-/// Why a region that was to have an arena of its own has none.
-fn not_isolated(isolation: Isolation) -> Option<Why> {
-    let (reason, remedy) = match isolation {
-        Isolation::TooMany => ("there are as many isolated regions as there may be", "isolate fewer regions"),
-        Isolation::NoArena => {
-            ("jemalloc made no arena, or does not keep what it maps", "set retain:true, or allow more memory")
-        }
-        Isolation::NotInstalled => {
-            ("no ledger was installed when it was asked for", "declare heapledger::IsolatingLedger as the allocator")
-        }
-        Isolation::PlainLedger => {
-            ("the program's allocator isolates nothing", "declare heapledger::IsolatingLedger as the allocator")
-        }
-        _ => return None,
-    };
-    Some(Why::new(reason, remedy))
-}
-
-fn flow(words: heapledger_alloc::Flow) -> Flow {
-    Flow::new(words.allocated, words.freed)
 }
 
 /// The reason of the probe in the words of a statement.
