@@ -3,11 +3,12 @@
 
 pub mod cost;
 pub mod load;
-mod record;
 pub mod stalls;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use heapledger_harness::record;
 
 /// Printed for `--help` and after a mistake.
 pub const USAGE: &str = "\
@@ -55,7 +56,8 @@ impl Args {
     fn finish(&self, command: &str, report: &str) -> Result<(), String> {
         print!("{report}");
         let Some(file) = &self.record else { return Ok(()) };
-        record::write(file, command, report).map_err(|error| format!("{}: {error}", file.display()))
+        record::write(file, &[("command", command.to_owned())], &["crates"], report)
+            .map_err(|error| format!("{}: {error}", file.display()))
     }
 }
 

@@ -1,9 +1,10 @@
-//! The record of a run: what was run, on what, and what came of it. One fact per line, no paths.
+//! The record of a run.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Command;
+
+use heapledger_harness::record;
 
 use crate::args::Args;
 
@@ -15,21 +16,10 @@ pub fn load() -> String {
 
 /// `load` is that from before the run.
 pub fn write(file: &Path, args: &Args, load: String, report: &str, passed: bool) -> io::Result<()> {
-    let facts = [
+    let run = [
         ("command", args.command()),
         ("result", if passed { "passed" } else { "failed" }.to_owned()),
-        ("commit", first_line("git", &["rev-parse", "HEAD"])),
-        ("compiler", first_line("rustc", &["--version"])),
-        ("processors", std::thread::available_parallelism().map_or("unknown".to_owned(), |count| count.to_string())),
         ("load before it", load),
-        ("kernel", first_line("uname", &["-sr"])),
-        ("date", first_line("date", &["-u", "+%Y-%m-%d"])),
     ];
-    let facts: String = facts.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
-    fs::write(file, facts + report)
-}
-
-fn first_line(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).lines().next().unwrap_or("unknown").to_owned()
+    record::write(file, &run, &["crates"], report)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::catalogue::{Check, Mutant, PROTOCOL};
 
 /// What the copy has of the workspace.
-const MEMBERS: [&str; 3] = ["crates/heapledger-core", "crates/heapledger-alloc", "tests/stress"];
+const MEMBERS: [&str; 4] = ["crates/heapledger-core", "crates/heapledger-alloc", "tests/harness", "tests/stress"];
 
 /// A check that takes longer than this has caught something: a loop that never ends.
 const LONGEST: Duration = Duration::from_secs(600);

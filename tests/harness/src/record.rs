@@ -1,15 +1,19 @@
-//! The record of a measurement: what was run, on what, and what came of it. One fact per line, no paths.
+//! The record of a run: what was run, on what, and what came of it. One fact per line, no paths.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
-pub(super) fn write(file: &Path, command: &str, report: &str) -> io::Result<()> {
-    let facts = [
-        ("command", command.to_owned()),
+/// Writes the facts of the run, those of its sources and its machine, and the report. `sources` are the folders whose
+/// changes since the commit are counted, from the root of the repository.
+///
+/// # Errors
+/// When the file cannot be written. What is not known of the machine is recorded as unknown.
+pub fn write(file: &Path, run: &[(&str, String)], sources: &[&str], report: &str) -> io::Result<()> {
+    let here = [
         ("commit", first_line("git", &["rev-parse", "HEAD"])),
-        ("changed files", changed_files()),
+        ("changed files", changed_files(sources)),
         ("compiler", first_line("rustc", &["--version"])),
         ("processor", field("/proc/cpuinfo", "model name")),
         ("processors", std::thread::available_parallelism().map_or("unknown".to_owned(), |count| count.to_string())),
@@ -17,7 +21,7 @@ pub(super) fn write(file: &Path, command: &str, report: &str) -> io::Result<()> 
         ("memory", field("/proc/meminfo", "MemTotal")),
         ("date", first_line("date", &["-u", "+%Y-%m-%d"])),
     ];
-    let facts: String = facts.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    let facts: String = run.iter().chain(&here).map(|(name, value)| format!("{name} = {value}\n")).collect();
     fs::write(file, facts + report)
 }
 
@@ -26,9 +30,10 @@ fn first_line(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output).lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// Whether what ran is what the commit says, as far as the crates under test go.
-fn changed_files() -> String {
-    match Command::new("git").args(["status", "--porcelain", "--", ":/crates"]).output() {
+/// Whether what ran is what the commit says.
+fn changed_files(sources: &[&str]) -> String {
+    let folders = sources.iter().map(|folder| format!(":/{folder}"));
+    match Command::new("git").args(["status", "--porcelain", "--"]).args(folders).output() {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).lines().count().to_string(),
         _ => "unknown".to_owned(),
     }
