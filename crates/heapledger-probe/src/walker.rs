@@ -96,6 +96,8 @@ struct Found {
     totals: Totals,
     unlisted: Residency,
     chunks_are_glibcs: bool,
+    /// Why jemalloc's counts of arenas and classes are unknown, if they are.
+    uncounted: Option<ReadError>,
 }
 
 impl Walker {
@@ -149,7 +151,7 @@ impl Walker {
         }
         self.regions.grow(regions + 1)?;
         self.regions.set_len(regions + 1);
-        let arenas = Arenas::count().unwrap_or_default() + SPARE_ARENAS;
+        let arenas = if self.jemalloc.is_ok() { Arenas::count()? } else { 0 } + SPARE_ARENAS;
         for sums in [&mut self.by_arena, &mut self.counted] {
             sums.grow(arenas)?;
             sums.set_len(arenas);
@@ -209,18 +211,25 @@ impl Walker {
         self.by_class.fill(ClassPages::default());
         self.by_arena.fill([0; 4]);
         self.counted.fill([0; 4]);
-        let Ok((_, arenas)) = &self.jemalloc else { return };
+        for (place, bytes) in self.by_class.iter_mut().zip(self.classes.slab_bytes) {
+            place.slab_bytes = bytes;
+        }
+        self.found.uncounted = self.read_counts().err();
+    }
+
+    /// What jemalloc counts, to be compared with what is found.
+    fn read_counts(&mut self) -> Result<(), ReadError> {
+        let Ok((_, arenas)) = &self.jemalloc else { return Ok(()) };
         for (class, place) in self.by_class.iter_mut().enumerate() {
-            let (slabs, slots) = arenas.slabs(class).unwrap_or_default();
-            (place.counted_slabs, place.counted_slots) = (slabs, slots);
-            place.slab_bytes = self.classes.slab_bytes[class];
+            (place.counted_slabs, place.counted_slots) = arenas.slabs(class)?;
         }
         // The index behind the last arena stands for all of them together.
-        let arenas_at_most = Arenas::count().unwrap_or_default();
-        let places = self.counted.iter_mut().enumerate().take(arenas_at_most);
-        for (index, place) in places.filter(|(index, _)| Arenas::exists(*index)) {
-            *place = arenas.bytes(index, self.classes.page_bytes as u64).unwrap_or_default();
+        for (index, place) in self.counted.iter_mut().enumerate().take(Arenas::count()?) {
+            if Arenas::exists(index)? {
+                *place = arenas.bytes(index, self.classes.page_bytes as u64)?;
+            }
         }
+        Ok(())
     }
 
     /// Reads maps and cuts the address space into pieces.

@@ -60,6 +60,7 @@ fn walk(world: &Synthetic, added: &Added, runs: &[Run]) -> Walk {
                 .map(|((walked, counted), arena)| ArenaSums { arena, walked_bytes: *walked, counted_bytes: counted })
                 .collect(),
             extents: totals.extents,
+            uncounted: None,
         }),
         own_tables: Residency::default(),
         scratch: Residency::default(),

@@ -207,6 +207,19 @@ fn a_heap_that_contradicts_jemallocs_statistics_is_not_believed_and_the_sum_stan
 }
 
 #[test]
+fn what_jemalloc_does_not_count_is_unknown_and_contradicts_nothing() {
+    let statement = changed(|_, full| {
+        heap_of(full).states_off_bytes = 4096;
+        heap_of(full).uncounted = Some(Why::new("a key is not answered", "link another jemalloc"));
+    });
+    for id in [CheckId::ExtentStates, CheckId::SlabClasses] {
+        let check = statement.checks().iter().find(|check| check.id == id).expect("it is there");
+        assert_eq!((check.holds(), check.difference.is_unknown()), (None, true), "{id:?}");
+    }
+    assert!(statement.doubts().iter().all(|doubt| doubt.key != "heap_unwalked"), "{statement}");
+}
+
+#[test]
 fn with_traffic_sources_of_other_moments_are_not_judged() {
     let statement = changed(|readings, full| {
         readings.traffic_bytes = Some(Flow::new(64, 0));

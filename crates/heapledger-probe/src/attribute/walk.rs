@@ -89,6 +89,9 @@ pub struct Heap {
     pub sums: Vec<ArenaSums>,
     /// Extents that were visited.
     pub extents: u64,
+    /// Why jemalloc's counts of arenas and classes are unknown, if they are; then those of [`ArenaSums`] and
+    /// [`ClassPages`] are nothing to compare with.
+    pub uncounted: Option<ReadError>,
 }
 
 /// What was found of one region.

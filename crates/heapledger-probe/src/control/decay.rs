@@ -5,7 +5,6 @@ use std::ffi::CStr;
 
 use super::raw::{OfArena, read, write};
 use super::{Refusal, Refused};
-use crate::read::{Ctl, Jemalloc, Key};
 
 /// Which freed pages a decay time is of.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -77,11 +76,11 @@ pub fn decay_ms(pages: Pages) -> Result<i64, Refused> {
 ///
 /// # Errors
 ///
-/// [`Refused`] if jemalloc does not answer for an arena that it says exists.
+/// [`Refused`] if jemalloc does not say how many arenas there are, or does not answer for one that it says exists.
 pub fn arena_decays(mut each: impl FnMut(ArenaDecay)) -> Result<(), Refused> {
     let dirty = OfArena::new(Pages::Dirty.of_one_arena())?;
     let muzzy = OfArena::new(Pages::Muzzy.of_one_arena())?;
-    for arena in 0..arenas_at_most() {
+    for arena in 0..arenas_at_most()? {
         let Some(dirty_decay_ms) = existing(dirty.read::<isize>(arena))? else { continue };
         let muzzy_decay_ms = muzzy.read::<isize>(arena)? as i64;
         each(ArenaDecay { arena, dirty_decay_ms, muzzy_decay_ms });
@@ -100,6 +99,8 @@ pub fn arena_decays(mut each: impl FnMut(ArenaDecay)) -> Result<(), Refused> {
 /// been set; setting it again is harmless.
 pub fn set_decay_ms(pages: Pages, ms: i64) -> Result<DecaySet, Refused> {
     let before_ms = decay_ms(pages)?;
+    // Before anything is set: without it arenas that exist would keep what they had, and nobody would say so.
+    let arenas = arenas_at_most()?;
     let bad = Refused { key: pages.key(), arena: None, why: Refusal::BadValue };
     let wanted = isize::try_from(ms).map_err(|_| bad)?;
     // SAFETY: the key's type is ssize_t.
@@ -110,7 +111,8 @@ pub fn set_decay_ms(pages: Pages, ms: i64) -> Result<DecaySet, Refused> {
     })?;
     let of_one = OfArena::new(pages.of_one_arena())?;
     let mut done = DecaySet { before_ms, after_ms: before_ms, arenas_set: Vec::new(), arenas_left: Vec::new() };
-    for arena in 0..arenas_at_most() {
+    // Those that came meanwhile have it already.
+    for arena in 0..arenas {
         let Some(had) = existing(of_one.read::<isize>(arena))? else { continue };
         if had == before_ms {
             // SAFETY: the key's type is ssize_t.
@@ -127,9 +129,8 @@ pub fn set_decay_ms(pages: Pages, ms: i64) -> Result<DecaySet, Refused> {
 }
 
 /// Indices of arenas are below this.
-fn arenas_at_most() -> u32 {
-    let count = Jemalloc.unsigned(Key::Narenas).unwrap_or_default();
-    u32::try_from(count).unwrap_or_default()
+fn arenas_at_most() -> Result<u32, Refused> {
+    read(c"arenas.narenas")
 }
 
 /// What an arena answers; `None` if there is none. Whether one exists is not asked beforehand: that key answers as of

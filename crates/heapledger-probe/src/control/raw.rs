@@ -21,6 +21,8 @@ pub(super) trait Value: Copy + Default {}
 
 impl Value for usize {}
 impl Value for isize {}
+/// For keys of type unsigned.
+impl Value for u32 {}
 /// For keys of type bool, which is one byte.
 impl Value for u8 {}
 

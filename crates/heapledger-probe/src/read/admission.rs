@@ -82,7 +82,7 @@ pub(crate) fn admit_layout(
 
 fn known_answers(roots: Roots<'_>, maps: &mut Maps, classes: &Classes, emap: &Emap) -> Result<(), ReadError> {
     let mut seen = 0;
-    for arena in (0..Arenas::count()?).filter(|arena| Arenas::exists(*arena)).take(ARENAS) {
+    for arena in (0..Arenas::count()?).filter(|arena| Arenas::exists(*arena) == Ok(true)).take(ARENAS) {
         let none = || refuse("known answers", "an arena gives no block");
         let small = Sample::new(SMALL_BYTES, arena).ok_or_else(none)?;
         let neighbour = Sample::new(SMALL_BYTES, arena).ok_or_else(none)?;

@@ -102,8 +102,9 @@ impl Arenas {
     }
 
     /// Whether an arena exists.
-    pub(crate) fn exists(index: usize) -> bool {
-        u32::try_from(index).is_ok_and(|index| Jemalloc.arena_initialized(index).unwrap_or(false))
+    pub(crate) fn exists(index: usize) -> Result<bool, ReadError> {
+        let key = Key::ArenaInitialized;
+        Jemalloc.arena_initialized(u32::try_from(index).map_err(|_| ReadError::Key { key: key.name() })?)
     }
 
     /// Slabs of a class, and slots in use, in all arenas, as of the last refresh.

@@ -65,6 +65,7 @@ impl Walker {
             base_resident: totals.base_resident,
             sums: sums.filter(|sums| sums.walked_bytes != [0; 4] || sums.counted_bytes != [0; 4]).collect(),
             extents: totals.extents,
+            uncounted: self.found.uncounted,
         }
     }
 }

@@ -204,6 +204,8 @@ pub struct HeapReading {
     /// The largest difference between the bytes of slots in slabs of one class, or in use there, as walked, and
     /// jemalloc's count.
     pub slabs_off_bytes: u64,
+    /// Why jemalloc's counts are unknown, if they are; then neither difference is one.
+    pub uncounted: Option<Why>,
 }
 
 /// Pages of one region.

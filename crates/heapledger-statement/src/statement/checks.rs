@@ -289,8 +289,13 @@ impl Checks {
         regions: &[RegionReading],
         jemalloc: &JemallocReading,
     ) {
-        self.quiet(CheckId::ExtentStates, i128::from(heap.states_off_bytes));
-        self.quiet(CheckId::SlabClasses, i128::from(heap.slabs_off_bytes));
+        let off = [(CheckId::ExtentStates, heap.states_off_bytes), (CheckId::SlabClasses, heap.slabs_off_bytes)];
+        for (id, bytes) in off {
+            match &heap.uncounted {
+                Some(why) => self.all.push(Check { id, difference: why.clone().into(), allowed_bytes: None }),
+                None => self.quiet(id, i128::from(bytes)),
+            }
+        }
         self.quiet(CheckId::BaseBlocks, i128::from(heap.base_bytes) - beyond_extents(jemalloc));
         self.quiet(CheckId::Allocated, lines.allocated_bytes - i128::from(jemalloc.allocated_bytes));
         let live: i128 = regions.iter().map(heap::live_usable).sum();

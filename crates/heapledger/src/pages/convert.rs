@@ -88,6 +88,7 @@ fn heap(heap: &Heap) -> HeapReading {
         base: resident(heap.base_resident),
         slabs_off_bytes: CLASS_BYTES.iter().zip(&heap.classes).map(slabs_off).max().unwrap_or_default(),
         states_off_bytes: heap.sums.iter().map(|sums| sums.difference_bytes()).max().unwrap_or_default(),
+        uncounted: heap.uncounted.and_then(|error| reading::<()>(Err(error)).err()),
     }
 }
 
