@@ -24,9 +24,10 @@ measurement: nothing that was not measured prints as zero.
 `heapledger::statement()` puts every resident page on a line, and the lines sum to RSS: the rows between *RSS by the
 kernel* and the rule are its terms, *unexplained* among them, and the row below the rule is what they sum to. Unexplained
 is computed from pages that no rule claims and from the kernel's counters, never as what remains, so that a sum that is
-RSS is a proof. Where a line is an interval, the sum of the lower ends and unexplained is at most RSS, and that of the
-upper ends and unexplained at least. The head says how long the reading took, and the *skew*: what can have moved
-between its first and last word. Below the sum stand lines that take no part in it.
+RSS is a proof. Where a line is an interval, the sum of the lower ends is at most RSS, and that of the upper ends at
+least, each with its end of unexplained, which is exact with PAGEMAP_SCAN, else an interval too. The head says how long
+the reading took, and the *skew*: what can have moved between its first and last word. Below the sum stand lines that
+take no part in it.
 
 `heapledger::quick()` reads the ledger's counters, the kernel's status file and jemalloc's statistics, and states the
 lines marked *both* below. Such a summary does not sum to RSS, because how much of a block is in memory takes a walk

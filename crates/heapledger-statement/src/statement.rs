@@ -20,8 +20,9 @@ pub(crate) use clock::{ArenaFree, Clock};
 
 /// Every resident byte of the process on a named line.
 ///
-/// The lines that are summands and [`LineId::Unexplained`] sum to RSS: exactly where all are exact, and always
-/// `Σ low + unexplained <= rss <= Σ high + unexplained`. Unexplained is computed from the pages and the kernel's
+/// The lines that are summands and [`LineId::Unexplained`] sum to RSS: exactly where all are exact, and else the sum of
+/// the lower ends is at most RSS and that of the upper ends at least. Unexplained is one figure with PAGEMAP_SCAN, and an
+/// interval where the kernel does not tell pages of zeroes from others (pagemap, mincore). It is computed from the pages and the kernel's
 /// counters, never as what remains of RSS, so that the sum is a proof.
 ///
 /// It is of one moment only as far as the process is quiet. [`Statement::skew`] bounds what moved between the kernel's
@@ -167,8 +168,8 @@ impl Statement {
 
     /// What can have moved between the first and the last reading, in bytes: page faults, each of a page (of 2 MiB
     /// where huge pages are given to everybody), and what the kernel's counters changed by. It does not bound pages
-    /// that come without a fault of their own: several pages of a file at once beside others that went, and huge pages
-    /// that the program asked for itself.
+    /// that come without a fault of their own while others go: a fault on a file maps up to 16 pages, and
+    /// `MAP_POPULATE` and huge pages that the program asked for itself bring many at once.
     pub fn skew(&self) -> &Figure {
         &self.skew
     }

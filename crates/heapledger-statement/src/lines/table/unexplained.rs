@@ -15,7 +15,9 @@ pub(super) const UNEXPLAINED: Line = Line {
     full_source: "",
     doc: "What the lines above do not explain of RSS: resident pages that no rule claims, and the difference between \
           the kernel's count and the pages that were found. It is computed from these two and never as a remainder of \
-          RSS, it is signed, and nothing clamps it. A reader can check that the lines and this one sum to RSS.",
+          RSS, it is signed, and nothing clamps it. A reader can check that the lines and this one sum to RSS. It is \
+          exact where PAGEMAP_SCAN tells the pages, and an interval where pages of zeroes, or shared after a fork, \
+          look like others: with the file pagemap, and with mincore.",
 };
 
 pub(super) const UNATTRIBUTED: Line = Line {
@@ -45,8 +47,10 @@ pub(super) const COUNTER_GAP: Line = Line {
     source: "/proc/self/status: RssAnon, RssFile, RssShmem, less the pages that the walk found of each kind",
     full_source: "",
     doc: "The kernel's counters less the pages that were found, for each kind by itself: anonymous, file, shared \
-          memory. In a quiet process it is 0. While threads run it is what came and went between the readings, at \
-          most the skew. From Linux 6.2 on the counters are kept per CPU and can differ from the truth by some pages \
+          memory. In a quiet process it is 0. While threads run it is what came and went between the readings. That \
+          is at most the skew, but for pages that come without a fault of their own while others go: a fault on a \
+          file maps up to 16 pages, and MAP_POPULATE and huge pages that the program asked for bring many at once. \
+          From Linux 6.2 on the counters are kept per CPU and can differ from the truth by some pages \
           per CPU until the kernel sums them up. Where a kind differs by more than the skew, smaps_rollup is read, \
           which goes through the page tables (3.5 to 10 ms per resident GiB): a note then says whether the counters \
           are wrong or the pages.",
