@@ -19,6 +19,7 @@ mod summary;
 mod threads;
 mod twin;
 
+use heapledger_harness::settings;
 use serde_json::Value;
 
 /// What stands after the probe's name: `key=value`, the values being numbers.
@@ -114,5 +115,6 @@ pub fn run(mut arguments: impl Iterator<Item = String>) {
     let name = arguments.next().expect("the first argument names a probe");
     let options = Options::parse(arguments);
     let probe = PROBES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no probe {name}")).1;
+    settings::assert_in_force();
     println!("{}", probe(&options));
 }

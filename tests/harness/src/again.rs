@@ -3,8 +3,7 @@
 use std::env::current_exe;
 use std::process::{Command, Output};
 
-/// jemalloc's settings, which a test has only if it says so.
-const SETTINGS: &str = "_RJEM_MALLOC_CONF";
+use crate::settings::{VARIABLE, told};
 
 /// What the harness is told, after the path of the test.
 const ALONE: [&str; 4] = ["--exact", "--ignored", "--nocapture", "--test-threads=1"];
@@ -15,7 +14,7 @@ const ALONE: [&str; 4] = ["--exact", "--ignored", "--nocapture", "--test-threads
 /// When it fails, or there is no such test.
 pub fn run(test: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(current_exe().expect("a running program has a path"));
-    command.arg(test).args(ALONE).env_remove(SETTINGS).envs(variables.iter().copied());
+    tell(&mut command, test, variables);
     passed(test, &command.output().expect("the program starts"))
 }
 
@@ -32,13 +31,25 @@ pub fn run_where(mounts: &str, test: &str, variables: &[(&str, &str)]) -> Result
     // exec keeps the number of the process.
     command.args(["--mount", "sh", "-c", &format!("{mounts} && exec \"$0\" \"$@\"")]);
     command.arg(current_exe().expect("a running program has a path"));
-    command.arg(test).args(ALONE).env_remove(SETTINGS).envs(variables.iter().copied());
+    tell(&mut command, test, variables);
     let output = command.output().map_err(|error| format!("unshare: {error}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     if errors.contains("unshare:") || errors.contains("mount:") {
         return Err(errors.trim().to_owned());
     }
     Ok(passed(test, &output))
+}
+
+/// jemalloc's settings a test has only if it says so, and then they must be such.
+fn tell(command: &mut Command, test: &str, variables: &[(&str, &str)]) {
+    command.arg(test).args(ALONE).env_remove(VARIABLE);
+    for (name, value) in variables {
+        if *name == VARIABLE {
+            command.env(name, told(value))
+        } else {
+            command.env(name, value)
+        };
+    }
 }
 
 fn passed(test: &str, output: &Output) -> String {

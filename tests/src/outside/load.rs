@@ -6,6 +6,7 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use heapledger::lines::Role;
 use heapledger::{CheckId, Figure, LineId, Statement};
+use heapledger_harness::settings;
 use procfs::process::Process;
 use serde_json::Value;
 
@@ -52,7 +53,7 @@ impl Sample {
 /// # Panics
 /// When the probe does not do its work.
 pub fn run(mut command: Command, statements: usize) -> (Vec<Sample>, Vec<String>) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env("_RJEM_MALLOC_CONF", SETTINGS);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env(settings::VARIABLE, settings::told(SETTINGS));
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut tell = child.stdin.take().expect("a pipe");
     let mut told = BufReader::new(child.stdout.take().expect("a pipe"));

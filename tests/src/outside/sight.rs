@@ -177,6 +177,11 @@ impl Sight {
         sums
     }
 
+    /// Bytes of the process's own memory in huge pages.
+    pub fn huge_bytes(&self) -> u64 {
+        self.mappings.iter().map(|mapping| mapping.field("AnonHugePages")).sum()
+    }
+
     /// Resident bytes of `start..end`, of whatever kind; part of a page counts as so many bytes.
     pub fn resident(&self, start: u64, end: u64) -> u64 {
         let first = self.mappings.partition_point(|mapping| mapping.end <= start);

@@ -7,7 +7,8 @@ fn run(arguments: &str, malloc_conf: Option<&str>) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heapledger-stress"));
     command.args(arguments.split_whitespace()).env_remove("_RJEM_MALLOC_CONF");
     if let Some(conf) = malloc_conf {
-        command.env("_RJEM_MALLOC_CONF", conf);
+        // A pair that jemalloc does not know ends it.
+        command.env("_RJEM_MALLOC_CONF", format!("abort_conf:true,{conf}"));
     }
     let output = command.output().expect("the program starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

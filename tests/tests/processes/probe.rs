@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use heapledger_harness::settings;
 use heapledger_tests::os::process;
 use serde_json::Value;
 
@@ -75,7 +76,7 @@ impl Probe {
 
     /// jemalloc's settings.
     pub fn settings(mut self, settings: &str) -> Probe {
-        self.command.env("_RJEM_MALLOC_CONF", settings);
+        self.command.env(settings::VARIABLE, settings::told(settings));
         self
     }
 

@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use heapledger_harness::skipped;
+use heapledger_harness::{settings, skipped};
 use heapledger_tests::outside::subject::{Subject, Taken};
 
 use crate::judge;
@@ -41,7 +41,7 @@ impl State {
 
     /// jemalloc's settings.
     pub fn settings(mut self, settings: &str) -> State {
-        self.command.env("_RJEM_MALLOC_CONF", settings);
+        self.command.env(settings::VARIABLE, settings::told(settings));
         self
     }
 

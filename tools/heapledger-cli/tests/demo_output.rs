@@ -147,7 +147,7 @@ fn the_model_written_is_the_same_every_time() {
 }
 
 /// Nothing goes by itself, however busy the machine, so that there is something to find.
-const NEVER: (&str, &str) = ("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1");
+const NEVER: (&str, &str) = ("_RJEM_MALLOC_CONF", "abort_conf:true,dirty_decay_ms:-1");
 
 /// Its freed pages are worth a finding.
 const FOUND: [&str; 3] = ["demo", "--size", "192MiB"];

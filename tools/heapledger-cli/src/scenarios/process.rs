@@ -11,8 +11,8 @@ use crate::output;
 const SETTINGS_VARIABLE: &str = "_RJEM_MALLOC_CONF";
 
 /// What every scenario says of jemalloc, so that neither the number of CPUs nor the machine's own settings decide: the
-/// defaults of version 5.3 where that has any. What a scenario says comes behind it and is what counts.
-const SETTINGS: &str = "narenas:8,percpu_arena:disabled,background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0,\
+/// defaults of version 5.3 where that has any, and a pair that jemalloc does not know ends the program. What a scenario says comes behind it and is what counts.
+const SETTINGS: &str = "abort_conf:true,narenas:8,percpu_arena:disabled,background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:0,\
     oversize_threshold:8388608,tcache:true,tcache_max:32768,retain:true,metadata_thp:disabled,thp:";
 
 /// Settings of the C library that would move its blocks elsewhere.

@@ -15,6 +15,9 @@ pub const KIB: usize = 1 << 10;
 /// 1024 KiB.
 pub const MIB: usize = 1 << 20;
 
+/// Begins a note of what was not looked at.
+pub const SKIPPED: &str = "SKIPPED ";
+
 /// Why a scenario's program could not do its work. What it found wrong is a check that fails, not an error.
 #[derive(Debug, Error)]
 pub enum SceneError {
@@ -219,6 +222,11 @@ impl Scene {
     /// Tells what the machine decided.
     pub fn note(&mut self, note: impl Into<String>) {
         self.report.notes.push(note.into());
+    }
+
+    /// Tells what the machine did not let happen, and so was not looked at.
+    pub fn skip(&mut self, what: &str, reason: &str) {
+        self.note(format!("{SKIPPED}{what}: {reason}"));
     }
 
     /// The report, with what must hold of every statement.

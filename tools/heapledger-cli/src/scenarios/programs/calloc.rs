@@ -2,6 +2,7 @@
 
 use heapledger::{Figure, LineId, Region, Statement};
 
+use super::thp;
 use crate::scenarios::scene::{
     MIB, Report, Row, STATEMENT, Scene, SceneError, bytes_of_pages, part, resident, rise, rise_without_books,
 };
@@ -19,10 +20,16 @@ pub const L: Scenario = Scenario {
         "Blocks of the same size are asked for as zeroes, in region B, and not touched.",
         "Of 1 MiB each, jemalloc writes the zeroes: all of B is in RSS.",
         "Of 16 MiB each, it gives the pages back first: asking for memory makes RSS fall.",
+        "With thp:always it writes the zeroes there too, so that huge pages stay whole.",
     ],
     runs: &[
         Run { title: "64 blocks of 1 MiB", settings: "dirty_decay_ms:-1", program: written },
         Run { title: "8 blocks of 16 MiB", settings: "dirty_decay_ms:-1", program: given_back },
+        Run {
+            title: "8 blocks of 16 MiB, huge pages asked for",
+            settings: "dirty_decay_ms:-1,thp:always",
+            program: written_huge,
+        },
     ],
     at_once: false,
     peak_bytes: 300 * MIB as u64,
@@ -88,6 +95,22 @@ fn given_back() -> Result<Report, SceneError> {
         "what was dirty was given back or stays",
     );
     scene.at_least("fall of RSS without books", 7 * 16 * MIB, fall, "all extents but for one that was cut elsewhere");
+    drop(b);
+    Ok(scene.finish())
+}
+
+fn written_huge() -> Result<Report, SceneError> {
+    if thp::are_refused() {
+        let mut scene = Scene::new(&[]);
+        scene.skip("zeroes in huge pages", &thp::system());
+        return Ok(scene.finish());
+    }
+    let (mut scene, b, _, [freed, zeroed]) = over_dirty(8, 16 * MIB)?;
+    scene.exactly("B in use", 8 * 16 * MIB, resident(&zeroed, "B"), "zeroes were written to every page");
+    scene.note(format!("RSS changed by {} B", rise(&freed, &zeroed, LineId::Rss).as_exact().unwrap_or_default()));
+    if thp::huge_bytes() == 0 {
+        scene.skip("zeroes in huge pages", &format!("the kernel gave none; {}", thp::system()));
+    }
     drop(b);
     Ok(scene.finish())
 }

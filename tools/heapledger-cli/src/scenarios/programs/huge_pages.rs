@@ -2,7 +2,10 @@
 
 use heapledger::{Figure, LineId, Region};
 
-use crate::scenarios::scene::{MIB, PAGE, Report, Row, Scene, SceneError, offset_in_page, part, resident, rise};
+use super::thp::{self, huge_bytes};
+use crate::scenarios::scene::{
+    MIB, PAGE, Report, Row, Scene, SceneError, offset_in_page, part, resident, rise, rise_without_books,
+};
 use crate::scenarios::{Run, Scenario};
 
 static A: Region = Region::new("A");
@@ -28,9 +31,9 @@ pub const J: Scenario = Scenario {
 };
 
 /// What both processes begin with.
-type Begun = (Scene, Vec<Vec<u8>>, [heapledger::Statement; 2]);
+type Begun = (Scene, Vec<Vec<u8>>, usize, [heapledger::Statement; 2]);
 
-/// The scene so far, the blocks, and statements before and after they are written.
+/// The scene so far, the blocks, what came in huge pages while they were written, and statements before and after they are written.
 fn written() -> Result<Begun, SceneError> {
     let mut scene = Scene::new(&[
         Row::Region("A"),
@@ -41,12 +44,14 @@ fn written() -> Result<Begun, SceneError> {
     ]);
     scene.take("warm")?;
     let start = scene.take("start")?;
+    let huge_before = huge_bytes();
     let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(BLOCKS);
     blocks.extend((0..BLOCKS).map(|_| A.scope(|| vec![0; BYTES])));
     for block in &mut blocks {
         block[0] = 1;
         block[BYTES / 2] = 1;
     }
+    let huge = huge_bytes().wrapping_sub(huge_before);
     let written = scene.take("written")?;
     scene.exactly(
         "A in use and untouched",
@@ -54,11 +59,11 @@ fn written() -> Result<Begun, SceneError> {
         resident(&written, "A") + part(&written, LineId::Untouched, "A"),
         "every byte of a block is one or the other",
     );
-    Ok((scene, blocks, [start, written]))
+    Ok((scene, blocks, huge, [start, written]))
 }
 
 fn without() -> Result<Report, SceneError> {
-    let (mut scene, blocks, [_, written]) = written()?;
+    let (mut scene, blocks, _, [_, written]) = written()?;
     let before: usize = blocks.iter().map(|block| offset_in_page(block)).sum();
     scene.exactly(
         "A in use",
@@ -73,7 +78,7 @@ fn without() -> Result<Report, SceneError> {
 }
 
 fn with() -> Result<Report, SceneError> {
-    let (mut scene, blocks, [start, written]) = written()?;
+    let (mut scene, blocks, huge, [start, written]) = written()?;
     let lines = [LineId::LargePads, LineId::Dirty, LineId::Muzzy, LineId::RetainedResident];
     let rises = lines.into_iter().map(|line| rise(&start, &written, line)).sum::<Figure>();
     let all = resident(&written, "A") + rises;
@@ -84,10 +89,13 @@ fn with() -> Result<Report, SceneError> {
         "a page for each byte written at the least",
     );
     scene.at_most("A in use", BLOCKS * BYTES, resident(&written, "A"), "no more than its blocks are");
-    let huge = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    let huge =
-        huge.lines().find_map(|line| line.strip_prefix("AnonHugePages:")).unwrap_or(" not told").trim().to_owned();
-    scene.note(format!("the kernel counts in huge pages: {huge}; how many it gives is its own affair"));
+    if huge == 0 {
+        scene.skip("huge pages", &format!("the kernel gave none; {}", thp::system()));
+    } else if thp::are_asked_for() {
+        let rise = rise_without_books(&start, &written);
+        scene.at_least("rise of RSS without books", huge, rise, "only jemalloc's memory is given in huge pages");
+    }
+    scene.note(format!("the kernel counts {huge} B in huge pages; how many it gives is its own affair"));
     drop(blocks);
     Ok(scene.finish())
 }

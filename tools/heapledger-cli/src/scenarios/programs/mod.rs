@@ -17,6 +17,7 @@ mod pinned;
 mod reuse;
 mod sizes;
 mod small_reuse;
+mod thp;
 mod thread_cache;
 mod two_heaps;
 mod untouched;
