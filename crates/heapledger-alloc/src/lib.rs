@@ -65,7 +65,7 @@ pub use ledger::Ledger;
 #[cfg(not(loom))]
 pub use maps::{TableUse, table_ranges, table_use};
 #[cfg(not(loom))]
-pub use pages::{PageOwner, PageWord, SlotOwners, for_each_page_word, page_owner, page_word};
+pub use pages::{PageOwner, PageWord, SlotOwners, fetch_page_word, for_each_page_word, page_owner, page_word};
 #[cfg(not(loom))]
 pub use slow::{block_owner, on_alloc, on_free};
 #[cfg(not(loom))]

@@ -10,7 +10,7 @@ use heapledger_core::{MAX_REGIONS, any_region_was_reassigned, region_root};
 use crate::classes::{PAGE_BYTES, slot_of};
 use crate::maps::Fresh;
 use crate::protocol;
-use crate::rows::{copy, entries, prefetch};
+use crate::rows::{copy, entries, fetch, prefetch};
 use crate::spans::{self, SPAN_PAGES};
 use crate::words::Word;
 
@@ -375,6 +375,17 @@ pub fn for_each_page_word(start: usize, end: usize, mut each: impl FnMut(usize, 
 pub fn page_word(address: usize) -> PageWord {
     let word = if address >> LEAF_SHIFT < ROOT_ENTRIES { peek(address) } else { Word::VIRGIN };
     PageWord { word, page: address / PAGE_BYTES * PAGE_BYTES }
+}
+
+/// Hints that the word of a page is read soon. Any address may be named.
+#[inline]
+pub fn fetch_page_word(address: usize) {
+    let Some(entry) = ROOT.get(address >> LEAF_SHIFT) else { return };
+    // Relaxed: nothing is read there.
+    let biased = entry.load(Relaxed);
+    if biased as usize > REFUSED {
+        fetch(biased.wrapping_add(address >> PAGE_SHIFT) as usize);
+    }
 }
 
 /// Who owns the page of `address`, or owned it last. Reads one word; any address may be asked for.

@@ -114,24 +114,28 @@ fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
     core::array::from_fn(|lane| entries[lane].load(Relaxed))
 }
 
-/// Hints that the entries of a row are read soon.
-#[inline]
-pub(crate) fn prefetch(class: usize, row: Row) {
+/// Hints that an address is read soon. Any may be named.
+#[inline(always)]
+pub(crate) fn fetch(address: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.0 as *const i8) };
-        // The first class whose entries fit in one line is that of 128 bytes; lines beyond the second follow by
-        // themselves.
-        const LINE_BYTES: usize = 64;
-        if slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() >= LINE_BYTES {
-            // SAFETY: as above.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>((row.0 + LINE_BYTES) as *const i8) };
-        }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address as *const i8) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (class, row);
+    let _ = address;
+}
+
+/// Hints that the entries of a row are read soon.
+#[inline]
+pub(crate) fn prefetch(class: usize, row: Row) {
+    fetch(row.0);
+    // The first class whose entries fit in one line is that of 128 bytes; lines beyond the second follow by themselves.
+    const LINE_BYTES: usize = 64;
+    if slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() >= LINE_BYTES {
+        fetch(row.0 + LINE_BYTES);
+    }
 }
 
 fn carve(bytes: usize) -> Option<Row> {

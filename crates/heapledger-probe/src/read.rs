@@ -43,6 +43,8 @@ mod scan;
 #[cfg(target_os = "linux")]
 pub(crate) mod segments;
 mod settings;
+#[cfg(target_os = "linux")]
+pub(crate) mod statm;
 mod stats;
 mod status;
 mod thp;

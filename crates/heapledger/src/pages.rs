@@ -4,7 +4,7 @@ mod convert;
 
 use std::sync::Mutex;
 
-use heapledger_alloc::{PageWord, page_word};
+use heapledger_alloc::{PageWord, fetch_page_word, page_word};
 use heapledger_probe::attribute::{Owners, PageOwner, Starts};
 use heapledger_probe::{PageMap, ReadError, Walker};
 use heapledger_statement::{Reading, WalkReading};
@@ -97,6 +97,11 @@ impl Owners for OwnerMap {
     #[inline]
     fn page(&self, address: usize) -> PageWord {
         page_word(address)
+    }
+
+    #[inline]
+    fn fetch_page(&self, address: usize) {
+        fetch_page_word(address);
     }
 
     #[inline]

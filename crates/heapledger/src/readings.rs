@@ -121,7 +121,7 @@ impl Moment {
     fn read(counters: &mut Counters, tables: &mut [(usize, usize)], pages: &mut Pages) -> Self {
         let began = Instant::now();
         // Faults first and last, so that none between the two words of the kernel is missed.
-        let faults_before = read::faults(Roots::system());
+        let faults_before = read::faults();
         let before = read::status(Roots::system());
         counters.read();
         let stats = read::stats(&Jemalloc);
@@ -132,7 +132,7 @@ impl Moment {
         let quiet = counters.traffic() == Some(Flow::default());
         let stats_after = if quiet || pages.is_mapping() { read::stats(&Jemalloc) } else { Err(ReadError::StatsOff) };
         let after = read::status(Roots::system());
-        let faults_after = read::faults(Roots::system());
+        let faults_after = read::faults();
         let faults = match (faults_before, faults_after) {
             (Ok(before), Ok(after)) => Ok(after.wrapping_sub(before)),
             (Err(error), _) | (_, Err(error)) => Err(error),

@@ -1,6 +1,6 @@
 //! What is asked of memory before it is looked at.
 
-use super::{Extent, ExtentState, Owners, World};
+use super::{Extent, Owners, World};
 
 /// Pages whose owners are asked for before they are looked at, at least: rows of owners lie apart in memory, and one is
 /// waited for longer than it takes to count what it says.
@@ -12,33 +12,15 @@ const TOGETHER: usize = 16;
 /// Extents whose bitmaps are asked for before they are looked at.
 const BITMAPS_AHEAD: usize = 16;
 
-/// Large blocks whose owners are asked for together.
-const LARGE_TOGETHER: usize = 32;
-
 /// How far was asked.
 pub(super) struct Ahead {
     /// Owners of pages below this were asked for, since the last extent that was no slab.
     until: usize,
-    /// Owners of large blocks among so many extents were asked for.
-    large: usize,
 }
 
 impl Ahead {
     pub(super) fn new() -> Self {
-        Self { until: 0, large: 0 }
-    }
-
-    /// Asks for the owners of the large blocks that come from this extent on, before they are looked at.
-    #[inline]
-    pub(super) fn keep_large(&mut self, owners: &impl Owners, extents: &[Extent], index: usize) {
-        if index < self.large {
-            return;
-        }
-        let large = |extent: &&Extent| extent.state == ExtentState::Active && !extent.slab;
-        for extent in extents.iter().skip(index).take(LARGE_TOGETHER).filter(large) {
-            owners.fetch_ahead(owners.page(extent.start));
-        }
-        self.large = index + LARGE_TOGETHER;
+        Self { until: 0 }
     }
 
     /// Asks for what comes from this slab on, before it is looked at.

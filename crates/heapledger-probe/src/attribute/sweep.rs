@@ -143,10 +143,7 @@ impl<'a> Sheet<'a> {
             }
             match (extent.state, extent.slab) {
                 (ExtentState::Active, true) => self.slab(world, owners, &mut runs, extent),
-                (ExtentState::Active, false) => {
-                    ahead.keep_large(owners, extents, index);
-                    self.large(world, owners, &mut runs, extent, window);
-                }
+                (ExtentState::Active, false) => self.large(world, owners, &mut runs, extent, window),
                 (ExtentState::Moved, _) => self.moved(&mut runs, start, end),
                 (state, _) => self.free(owners, world.classes().page_bytes, &mut runs, (state, start, end)),
             }

@@ -108,6 +108,11 @@ pub trait Owners {
     /// Reads what it says of the page of this address. Any address may be asked for, also of pages that are in no extent.
     fn page(&self, address: usize) -> Self::Page;
 
+    /// [`page`](Owners::page) will be asked for the page of this address soon. A hint.
+    fn fetch_page(&self, address: usize) {
+        let _ = address;
+    }
+
     /// Whose the blocks are that start in the page.
     fn start_owner(&self, page: Self::Page) -> PageOwner;
 

@@ -6,6 +6,8 @@
 //! nothing but the program's own wish does.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use super::decode::{Element, Record, state_of};
 use super::layouts::{LAYOUTS, Layout};
 use super::maps::Vma;
@@ -24,7 +26,7 @@ const TOGETHER: usize = 16;
 
 /// Where large ones of two sizes take turns, a block and what its size was rounded up by, so many pairs are asked for
 /// together: each lies in another page of the tree.
-const PAIRS: usize = 16;
+const PAIRS: usize = 4;
 
 /// The layout of nearly every build.
 const USUAL: Layout = LAYOUTS[0];
@@ -305,19 +307,19 @@ impl Cursor<'_> {
         }
         let pair = next + bytes;
         let until = self.leaf_until;
-        let turn = move |turn: usize| {
-            let from = from + turn * PAIRS * pair;
-            let halves = (from..until).step_by(pair).zip((from + next..).step_by(pair)).take(PAIRS);
-            halves.flat_map(|(one, other)| [one, other]).filter(move |at| *at < until)
+        let halves = move |pairs: Range<usize>| {
+            let begins = from + pairs.start * pair;
+            [0, next].into_iter().flat_map(move |half| (begins + half..until).step_by(pair).take(pairs.len()))
         };
-        // PERF: many together, so that the processor walks page tables for several of them at once; elements a turn
-        // before the records that they name, and these a turn before they are read.
         if self.guesses_anew {
-            (0..2).flat_map(turn).for_each(|at| self.fetch_element(layout, at));
-            turn(0).for_each(|at| prefetch(self.record_at(layout, at)));
+            halves(0..2 * PAIRS).for_each(|at| self.fetch_element(layout, at));
+            halves(0..PAIRS).for_each(|at| prefetch(self.record_at(layout, at)));
         }
-        turn(1).for_each(|at| prefetch(self.record_at(layout, at)));
-        turn(2).for_each(|at| self.fetch_element(layout, at));
+        // PERF: few at a time, for what waits for page tables blocks what comes behind it. Both halves of a pair lie in
+        // one page of the tree, so all of one are asked for first. Elements are asked for a turn before the records that
+        // they name, and these a turn before they are read.
+        halves(PAIRS..2 * PAIRS).for_each(|at| prefetch(self.record_at(layout, at)));
+        halves(2 * PAIRS..3 * PAIRS).for_each(|at| self.fetch_element(layout, at));
         // Behind the end of the array all begins anew.
         let behind = from + PAIRS * pair;
         (self.guessed_until, self.guesses_anew) = (behind.min(until), behind >= until);

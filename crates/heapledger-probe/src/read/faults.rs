@@ -1,81 +1,65 @@
-//! Page faults of the process: what `/proc/self/stat` says, parsed in place.
+//! Page faults of the process, as the kernel counts them.
+//!
+//! The unsafe part: one system call that writes into a structure on the stack.
+#![allow(unsafe_code)]
 
-use super::Roots;
 use crate::ReadError;
 
-const FILE: &str = "/proc/self/stat";
-
-/// Minor and major faults since the process started, of all its threads. Allocates nothing.
+/// Minor and major faults since the process started, of all its threads, of those that ended too: the numbers that
+/// `/proc/self/stat` states, which takes 30 times as long. Allocates nothing; 0.3 µs, and more with many threads.
 ///
 /// # Errors
 ///
-/// [`ReadError::File`], [`ReadError::Malformed`], [`ReadError::NotLinux`] elsewhere.
-pub fn faults(roots: Roots<'_>) -> Result<u64, ReadError> {
+/// [`ReadError::File`] if the kernel refuses, [`ReadError::NotLinux`] elsewhere.
+pub fn faults() -> Result<u64, ReadError> {
     #[cfg(target_os = "linux")]
-    return linux::faults(roots);
+    return linux::faults();
     #[cfg(not(target_os = "linux"))]
-    {
-        let _ = roots;
-        Err(ReadError::NotLinux)
-    }
+    Err(ReadError::NotLinux)
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::os::unix::fs::FileExt;
+    use std::mem::MaybeUninit;
 
-    use super::FILE;
     use crate::ReadError;
-    use crate::read::Roots;
-    use crate::read::file::{bytes, decimal, open};
 
-    /// Holds the file: about fifty numbers and a name of 64 bytes at most.
-    const BUFFER_BYTES: usize = 2048;
+    const CALL: &str = "getrusage";
 
-    /// Fields behind the name, from 0: minor and major faults.
-    const MINOR: usize = 7;
-    const MAJOR: usize = 9;
-
-    pub(super) fn faults(roots: Roots<'_>) -> Result<u64, ReadError> {
-        let file = open(FILE, &[bytes(roots.proc), b"/self/stat"])?;
-        let mut buffer = [0; BUFFER_BYTES];
-        // The kernel writes the whole of such a file at the first call.
-        let count = loop {
-            match file.read_at(&mut buffer, 0) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                result => break result.map_err(|error| ReadError::file(FILE, &error))?,
-            }
-        };
-        let text = buffer.get(..count).unwrap_or_default();
-        parse(text).ok_or(ReadError::Malformed { file: FILE, field: "minflt or majflt" })
-    }
-
-    /// The name is in brackets and may hold anything, brackets too.
-    fn parse(stat: &[u8]) -> Option<u64> {
-        let behind = stat.iter().rposition(|byte| *byte == b')')?;
-        let mut fields = stat.get(behind + 1..)?.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let minor = decimal(fields.nth(MINOR)?)?;
-        let major = decimal(fields.nth(MAJOR - MINOR - 1)?)?;
-        minor.checked_add(major)
+    pub(super) fn faults() -> Result<u64, ReadError> {
+        let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: the kernel fills the structure, which is borrowed for the call.
+        if unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0 {
+            return Err(ReadError::file(CALL, &std::io::Error::last_os_error()));
+        }
+        // SAFETY: numbers, for which zeroes are a value too.
+        let usage = unsafe { usage.assume_init() };
+        // The kernel's counters are unsigned.
+        Ok((usage.ru_minflt as u64).wrapping_add(usage.ru_majflt as u64))
     }
 
     #[cfg(test)]
     mod tests {
         use super::*;
 
+        /// What `/proc/self/stat` says, by an independent parser.
+        fn stated() -> u64 {
+            let stat = procfs::process::Process::myself().and_then(|process| process.stat()).expect("stat can be read");
+            stat.minflt + stat.majflt
+        }
+
         #[test]
-        fn faults_are_found_behind_any_name() {
-            let stat = b"42 (a) b (c) S 1 42 42 0 -1 4194304 120 9 3 8 1 2 0 0 20 0 1 0 100\n";
-            assert_eq!(parse(stat), Some(123));
-            assert_eq!(parse(b"42 (a) S 1 42"), None);
-            assert_eq!(parse(b""), None);
+        fn they_are_those_that_stat_states() {
+            // Other tests of the program run beside.
+            let (before, read, after) = (stated(), faults().expect("the kernel tells"), stated());
+            assert!((before..=after).contains(&read), "{before} {read} {after}");
         }
 
         #[test]
         fn a_page_that_is_touched_is_a_fault() {
-            let before = faults(Roots::system()).expect("the file can be read");
+            let before = faults().expect("the kernel tells");
             let pages = std::hint::black_box(vec![1_u8; 64 << 20]);
-            assert!(faults(Roots::system()).expect("the file can be read") >= before + 16);
+            assert!(faults().expect("the kernel tells") >= before + 16);
             drop(pages);
         }
     }

@@ -81,7 +81,7 @@ impl<'a> Pass<'a> {
         let mut from = piece.start;
         while from < piece.end {
             let limit = piece.end.min(from + super::WINDOW_BYTES);
-            let to = self.find_extents(cursor.as_mut(), &mut pending, from, limit);
+            let to = self.find_extents(owners, cursor.as_mut(), &mut pending, from, limit);
             self.find_runs(from, to)?;
             for run in self.runs.iter() {
                 add_run(self.kernel, run, from, to);
@@ -96,6 +96,7 @@ impl<'a> Pass<'a> {
     /// full or a slab reaches beyond. A larger extent that does is `pending` for the next window.
     fn find_extents(
         &mut self,
+        owners: &impl Owners,
         cursor: Option<&mut Cursor<'a>>,
         pending: &mut Option<Extent>,
         from: usize,
@@ -107,7 +108,14 @@ impl<'a> Pass<'a> {
             let _ = extents.push(extent);
         }
         let Some(cursor) = cursor else { return limit };
-        cursor.fill(limit, |extent| extents.push(extent));
+        cursor.fill(limit, |extent| {
+            if extent.state == ExtentState::Active && !extent.slab {
+                // PERF: a large block's owner is looked at when its pages are counted, which is after the kernel told
+                // them. Until then it has come.
+                owners.fetch_page(extent.start);
+            }
+            extents.push(extent)
+        });
         let to = cursor.at.min(limit);
         match extents.last().copied().filter(|last| last.end > to) {
             Some(last) if last.slab && last.start > from => {

@@ -6,9 +6,9 @@ use super::pieces::{Piece, PieceKind};
 use crate::ReadError;
 use crate::attribute::{Gap, GapKind, KernelPages, Outside, PageKind, Place, Run};
 use crate::read::runs::{Pages, Range};
-use crate::read::{Backend, Residency, Roots, status};
+use crate::read::{Backend, Residency, statm};
 
-/// How often these pages are counted again while the kernel's counters change around the count: reading a file's code
+/// How often these pages are counted again while the kernel's counter changes around the count: reading a file's code
 /// maps the pages beside it too.
 const TRIES: usize = 4;
 
@@ -23,12 +23,12 @@ struct Count {
 impl Walker {
     pub(super) fn other_pages(&mut self, pages: &Pages) -> Result<(), ReadError> {
         let gaps = self.gaps.len();
-        let mut before = mapped(self.roots);
+        let mut before = statm::mapped_pages(self.roots).ok();
         let mut count = Count::default();
         for _ in 0..TRIES {
             self.gaps.set_len(gaps);
             count = self.count_others(pages)?;
-            let after = mapped(self.roots);
+            let after = statm::mapped_pages(self.roots).ok();
             if after == before {
                 break;
             }
@@ -127,10 +127,4 @@ impl Count {
             None => resident,
         }
     }
-}
-
-/// The kernel's counters of what files are mapped, as far as they can be read.
-fn mapped(roots: Roots<'_>) -> (Option<u64>, Option<u64>) {
-    let status = status(roots);
-    (status.rss_file_bytes.ok(), status.rss_shmem_bytes.ok())
 }
