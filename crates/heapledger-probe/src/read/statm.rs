@@ -1,6 +1,8 @@
 //! `/proc/self/statm`: how many pages of files and of shared memory are mapped, for who only wants to know whether that
 //! changed.
 
+use std::os::unix::fs::FileExt;
+
 use super::Roots;
 use super::file::{bytes, decimal, open};
 use crate::ReadError;
@@ -20,8 +22,6 @@ const SHARED: usize = 2;
 ///
 /// [`ReadError::File`], [`ReadError::Malformed`].
 pub(crate) fn mapped_pages(roots: Roots<'_>) -> Result<u64, ReadError> {
-    use std::os::unix::fs::FileExt;
-
     let file = open(FILE, &[bytes(roots.proc), b"/self/statm"])?;
     let mut buffer = [0; BUFFER_BYTES];
     // The kernel writes the whole of such a file at the first call.
