@@ -4,11 +4,11 @@
 //! binaries are built from that one source, with another global allocator each: `probe-ledger`, `probe-plain` (jemalloc
 //! as it is) and `probe-system`. The tests in `tests/` start them, and compare what they print with arithmetic.
 //!
-//! `audit.rs` is the ledger with a list of every block beside it, the allocator of `probe-audit`. `os/` has the raw calls,
-//! `blocks.rs` heap blocks by address, `books.rs` the ledger's figures of one region, `lanes.rs` keeps heavy tests and
-//! timed ones apart; `outside/` sees a process as another one does; `measure.rs` has long measurements with a record;
-//! `random.rs` the numbers that make a program's course the same in every run. Where the tests' other programs are, says
-//! `README.md` beside this folder.
+//! `audit.rs` is the ledger with a list of every block beside it, the allocator of `probe-audit`. `os/` has the raw
+//! calls, `blocks.rs` heap blocks by address, `books.rs` the ledger's figures of one region, `lanes.rs` keeps heavy
+//! tests and timed ones apart; `outside/` sees a process as another one does; `measure.rs` has long measurements with a
+//! record; `random.rs` the numbers that make a program's course the same in every run. Where the tests' other programs
+//! are, says `README.md` beside this folder.
 
 pub mod audit;
 pub mod blocks;

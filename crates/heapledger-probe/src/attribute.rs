@@ -10,6 +10,7 @@
 mod ahead;
 mod alike;
 mod full;
+mod outside;
 pub mod pagemap;
 mod pins;
 mod quick;
@@ -24,12 +25,13 @@ mod world;
 /// How many small size classes jemalloc has with 4 KiB pages.
 pub const CLASSES: usize = 36;
 
+pub use outside::{Outside, Place};
 pub use pins::Pins;
 #[cfg(target_os = "linux")]
 pub(crate) use slab::SLAB_PAGES_MAX;
 pub use sweep::{Sheet, Totals};
 pub use walk::{
     ArenaSums, ClassPages, FreeExtents, Heap, KernelPages, LARGE_EXTENT_BYTES, LargeExtents, LargePages, Moved,
-    Outside, Place, RegionPages, SlabPages, SmallPages, Unattributed, Walk,
+    RegionPages, SlabPages, SmallPages, Unattributed, Walk,
 };
 pub use world::{Bitmap, Classes, Extent, ExtentState, Gap, GapKind, Owners, PageKind, PageOwner, Run, Starts, World};

@@ -18,8 +18,8 @@ pub fn run(test: &str, variables: &[(&str, &str)]) -> String {
     passed(test, &command.output().expect("the program starts"))
 }
 
-/// The same in a mount namespace of its own, after a command of the shell has changed what is mounted there; `$$` is the
-/// process of the test. Takes root and util-linux.
+/// The same in a mount namespace of its own, after a command of the shell has changed what is mounted there; `$$` is
+/// the process of the test. Takes root and util-linux.
 ///
 /// # Errors
 /// Why there can be no such place here.

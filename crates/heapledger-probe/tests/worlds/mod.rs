@@ -1,6 +1,6 @@
 //! Worlds that never existed, and what each of their bytes is for, told byte by byte.
 //!
-//! `synthetic.rs` makes one from a seed, `added.rs` has a sheet add it up, `truth.rs` counts every byte of it to compare.
+//! `synthetic.rs` makes one from a seed, `added.rs` has a sheet add it up, `truth.rs` counts every byte to compare.
 
 pub mod added;
 mod random;

@@ -1,5 +1,5 @@
-//! The page flow: `properties.rs` has it against a naive oracle that knows for every unit of every page whose it was and
-//! whose it is, `cases.rs` one step after the other, `told.rs` as text and JSON. `units.rs` are the oracle's pages,
+//! The page flow: `properties.rs` has it against a naive oracle that knows for every unit of every page whose it was
+//! and whose it is, `cases.rs` one step after the other, `told.rs` as text and JSON. `units.rs` are the oracle's pages,
 //! `written.rs` a map of them that is written.
 
 mod cases;
