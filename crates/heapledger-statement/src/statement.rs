@@ -21,9 +21,9 @@ pub(crate) use clock::{ArenaFree, Clock};
 /// Every resident byte of the process on a named line.
 ///
 /// The lines that are summands and [`LineId::Unexplained`] sum to RSS: exactly where all are exact, and else the sum of
-/// the lower ends is at most RSS and that of the upper ends at least. Unexplained is one figure with PAGEMAP_SCAN, and an
-/// interval where the kernel does not tell pages of zeroes from others (pagemap, mincore). It is computed from the pages and the kernel's
-/// counters, never as what remains of RSS, so that the sum is a proof.
+/// the lower ends is at most RSS and that of the upper ends at least. Unexplained is exact with PAGEMAP_SCAN, and an
+/// interval where the kernel does not tell pages of zeroes from others (pagemap, mincore). It is computed from the
+/// pages and the kernel's counters, never as what remains of RSS, so that the sum is a proof.
 ///
 /// It is of one moment only as far as the process is quiet. [`Statement::skew`] bounds what moved between the kernel's
 /// first and last word, [`Statement::traffic_bytes`] is what threads allocated and freed meanwhile; each line of the
@@ -174,8 +174,8 @@ impl Statement {
         &self.skew
     }
 
-    /// Bytes requested and freed on all threads while the readings were taken; `None` if that was not watched, or the id
-    /// of a region that went was given away meanwhile.
+    /// Bytes requested and freed on all threads while the readings were taken; `None` if that was not watched, or the
+    /// id of a region that went was given away meanwhile.
     pub fn traffic_bytes(&self) -> Option<Flow> {
         self.traffic_bytes
     }

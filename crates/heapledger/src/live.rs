@@ -58,10 +58,12 @@ pub fn live() -> Live {
         return Live { installed: false, regions: Vec::new() };
     }
     let _ours = RegionId::LEDGER.enter();
-    let mut flows = vec![Flow::default(); region_count()];
+    // Before the counters: an id of a region that is gone can be given to another name meanwhile, and is then left out.
+    let ids: Vec<Option<RegionId>> = (0..region_count()).map(|index| region_info(index).map(|info| info.id)).collect();
+    let mut flows = vec![Flow::default(); ids.len()];
     read_requested(&mut flows);
-    let mut regions: Vec<RegionLive> =
-        flows.iter().enumerate().filter_map(|(index, flow)| region_live(index, *flow)).collect();
+    let rows = ids.iter().zip(&flows).enumerate();
+    let mut regions: Vec<RegionLive> = rows.filter_map(|(index, (id, flow))| region_live(index, *id, *flow)).collect();
     let sums = subtree_sums(regions.iter().map(|region| (region.name, region.self_bytes)));
     for (region, sum) in regions.iter_mut().zip(sums) {
         region.subtree_bytes = sum;
@@ -70,8 +72,8 @@ pub fn live() -> Live {
     Live { installed: true, regions }
 }
 
-fn region_live(index: usize, flow: Flow) -> Option<RegionLive> {
-    let info = region_info(index)?;
+fn region_live(index: usize, counted: Option<RegionId>, flow: Flow) -> Option<RegionLive> {
+    let info = region_info(index).filter(|info| counted.is_none_or(|counted| counted == info.id))?;
     let self_bytes = flow.live().cast_signed();
     Some(RegionLive {
         id: info.id,
