@@ -1,5 +1,6 @@
 //! A process that cannot see /proc: the counters and jemalloc still speak, and every figure of the kernel's is unknown
-//! with its reason. The test starts itself again in a mount namespace without /proc, which takes root and util-linux.
+//! with its reason. One that sees only itself there (`hidepid`) lacks nothing. The tests start themselves again in mount
+//! namespaces, which takes root and util-linux.
 #![cfg(target_os = "linux")]
 
 use heapledger::{Figure, LineId, Region};
@@ -17,6 +18,47 @@ fn without_proc_the_kernels_figures_are_unknown_and_the_rest_stands() {
         Ok(text) => assert!(text.contains(PASSED), "{text}"),
         Err(why) => skipped("without_proc_the_kernels_figures_are_unknown_and_the_rest_stands", &why),
     }
+}
+
+#[test]
+fn where_the_processes_of_others_are_hidden_a_statement_lacks_nothing() {
+    match again::run_where("mount -t proc -o hidepid=2 proc /proc", "a_process_that_sees_only_itself", &[]) {
+        Ok(text) => assert!(text.contains(PASSED), "{text}"),
+        Err(why) => skipped("where_the_processes_of_others_are_hidden_a_statement_lacks_nothing", &why),
+    }
+}
+
+/// Has nobody's rights from now on: root sees all processes whatever is hidden.
+fn become_nobody() {
+    const NOBODY: u32 = 65_534;
+    // SAFETY: no precondition; the C library has all threads do it.
+    let group = unsafe { libc::setresgid(NOBODY, NOBODY, NOBODY) };
+    // SAFETY: as above.
+    let user = unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) };
+    assert_eq!((group, user), (0, 0), "{}", std::io::Error::last_os_error());
+    // SAFETY: no precondition. A program that was started by this user would have it; the change has taken it.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }, 0);
+}
+
+#[test]
+#[ignore = "run by the other test, where hidepid is 2"]
+fn a_process_that_sees_only_itself() {
+    become_nobody();
+    assert!(!std::path::Path::new("/proc/1").exists(), "the processes of others are hidden");
+    static HELD: Region = Region::new("held");
+    let held = HELD.scope(|| vec![1_u8; 1 << 20]);
+    let statement = heapledger::statement().expect("the ledger is installed");
+    for line in statement.lines() {
+        let of_group = matches!(line.id, LineId::CgroupCurrent | LineId::CgroupLimit);
+        assert!(of_group || !line.figure.is_unknown(), "{}\n{statement}", line.id.key());
+    }
+    for check in statement.checks() {
+        assert_ne!(check.holds(), Some(false), "{}: {}\n{statement}", check.id.key(), check.difference);
+    }
+    assert!(statement.doubts().iter().all(|doubt| doubt.key != "pages_unread"), "{statement}");
+    assert_eq!(statement.part(LineId::Live, "held"), Some(Figure::Exact(1 << 20)), "{statement}");
+    println!("{PASSED}");
+    drop(held);
 }
 
 #[test]
