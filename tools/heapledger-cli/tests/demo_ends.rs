@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use heapledger_harness::skipped;
 use rustix::process::{Signal, kill_process_group};
-use support::{Place, has_ended, is_blocked, is_stopped, send, text, wait_for};
+use support::{Place, has_ended, is_blocked, is_stopped, send, sleeps_on, text, wait_for};
 
 /// Long enough to be interrupted anywhere.
 const LONG: [&str; 5] = ["demo", "--size", "16MiB", "--requests", "50000000"];
@@ -94,6 +94,28 @@ fn ctrl_c_while_blocked_on_a_reader_that_does_not_read_acts_at_once() {
     assert_eq!((status.code(), stderr.as_str()), (Some(130), ""));
     drop((command, filler, reader));
     place.assert_empty();
+}
+
+#[test]
+fn the_first_stage_is_told_before_the_model_is_written() {
+    let place = Place::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let again = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let mut filler = File::options().write(true).custom_flags(nonblocking()).open(again).unwrap();
+    // No room for the first stage, so that the demo stands where it tells it.
+    while filler.write(&[b'x'; 4096]).is_ok() {}
+    while filler.write(b"x").is_ok() {}
+    let mut command = place.command(&LONG);
+    let running = support::Running { child: command.stdout(writer).spawn().unwrap() };
+    wait_for("the demo to block", || sleeps_on(running.pid()).then_some(()));
+    place.assert_empty();
+    let mut told = Vec::new();
+    while !told.ends_with(b"== start,") {
+        let mut byte = [0];
+        reader.read_exact(&mut byte).unwrap();
+        told.push(byte[0]);
+    }
+    assert!(told.iter().filter(|byte| **byte != b'x').count() <= "\n== start,".len(), "it is the first");
 }
 
 #[test]

@@ -153,13 +153,17 @@ pub fn is_stopped(process: Pid) -> bool {
 
 /// Whether a demo has started its signal thread and its main thread sleeps for several looks in a row.
 pub fn is_blocked(process: Pid) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero()));
+    tasks.is_ok_and(|tasks| tasks.count() > 1) && sleeps_on(process)
+}
+
+/// Whether its main thread waits for something, and goes on waiting.
+pub fn sleeps_on(process: Pid) -> bool {
     let path = PathBuf::from(format!("/proc/{}", process.as_raw_nonzero()));
-    let sleeps = || state_and_parent(&path).is_some_and(|(state, _)| state == 'S');
-    std::fs::read_dir(path.join("task")).is_ok_and(|tasks| tasks.count() > 1)
-        && (0..100).all(|_| {
-            std::thread::sleep(Duration::from_millis(2));
-            sleeps()
-        })
+    (0..100).all(|_| {
+        std::thread::sleep(Duration::from_millis(2));
+        state_and_parent(&path).is_some_and(|(state, _)| state == 'S')
+    })
 }
 
 pub fn text(bytes: &[u8]) -> String {
