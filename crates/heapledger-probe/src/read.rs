@@ -48,6 +48,8 @@ pub(crate) mod statm;
 mod stats;
 mod status;
 mod thp;
+#[cfg(all(test, target_os = "linux"))]
+mod wrong_layouts;
 
 use std::path::Path;
 

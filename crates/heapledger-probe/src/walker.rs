@@ -166,6 +166,12 @@ impl Walker {
         self.gaps.grow(2 * (mappings + tables) + SPARE)
     }
 
+    /// Believes a layout that may be wrong.
+    #[cfg(test)]
+    pub(crate) fn believe(&mut self, emap: Emap) {
+        self.jemalloc = Arenas::new().map(|arenas| (emap, arenas));
+    }
+
     fn admit(&mut self) -> Result<(Emap, Arenas), ReadError> {
         self.classes = classes()?;
         let emap = admit(self.roots, &mut self.maps, &self.classes)?;

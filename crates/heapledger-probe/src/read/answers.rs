@@ -154,3 +154,84 @@ impl View<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(unsafe_code, reason = "an arena of its own takes jemalloc's own calls")]
+
+    use tikv_jemalloc_ctl::raw;
+
+    use super::*;
+    use crate::read::Roots;
+    use crate::read::admission::admit_layout;
+    use crate::read::arenas::classes;
+    use crate::read::layouts::LAYOUTS;
+    use crate::read::maps::Maps;
+    use crate::read::memory::emap_symbol;
+
+    /// A new arena, in which nothing decays and nobody else is.
+    pub(crate) fn arena() -> usize {
+        // SAFETY: of type unsigned.
+        let index: u32 = unsafe { raw::read(b"arenas.create\0") }.expect("jemalloc makes arenas");
+        let key = format!("arena.{index}.dirty_decay_ms\0");
+        // SAFETY: of type ssize_t.
+        unsafe { raw::write(key.as_bytes(), -1_isize) }.expect("decay can be set");
+        index as usize
+    }
+
+    fn purge(arena: usize) {
+        let key = std::ffi::CString::new(format!("arena.{arena}.purge")).expect("no zero in it");
+        let nothing = std::ptr::null_mut::<u8>;
+        // SAFETY: the name is a C string; nothing is read or written.
+        let result = unsafe {
+            tikv_jemalloc_sys::mallctl(key.as_ptr().cast(), nothing().cast(), nothing().cast(), nothing().cast(), 0)
+        };
+        assert_eq!(result, 0, "{key:?}");
+    }
+
+    /// What the tree says of the extent that begins where a block was.
+    fn state(emap: &Emap, address: usize, arena: usize) -> Option<ExtentState> {
+        let mut maps = Maps::new().expect("buffers");
+        maps.read(Roots::system()).expect("maps can be read");
+        let view = View { emap, vmas: maps.vmas() };
+        let found = view.look_up(address).unwrap_or_else(|error| panic!("{error}"))?;
+        assert_eq!((found.record.address / 4096, usize::from(found.record.arena)), (address / 4096, arena));
+        found.state
+    }
+
+    fn emap() -> Emap {
+        let mut maps = Maps::new().expect("buffers");
+        let classes = classes().expect("size classes");
+        admit_layout(Roots::system(), &mut maps, &classes, LAYOUTS, emap_symbol()).expect("the linked jemalloc")
+    }
+
+    #[test]
+    fn a_large_block_is_active_then_dirty_then_retained() {
+        let (emap, arena) = (emap(), arena());
+        // With its pad it is just of a size that extents have: nothing is left over, which would be dirty beside it.
+        let [_before, block, _behind] = [(); 3].map(|()| Sample::new(28 << 10, arena).expect("there is memory"));
+        let address = block.address;
+        assert_eq!(state(&emap, address, arena), Some(ExtentState::Active));
+        drop(block);
+        assert_eq!(state(&emap, address, arena), Some(ExtentState::Dirty));
+        purge(arena);
+        assert_eq!(state(&emap, address, arena), Some(ExtentState::Retained));
+    }
+
+    #[test]
+    fn a_slab_without_blocks_is_dirty_then_retained() {
+        let (emap, arena) = (emap(), arena());
+        // Of 64 bytes as many as fill three slabs of a page; the one in the middle loses all of its blocks.
+        let mut blocks: Vec<Sample> = (0..3 * 64).map(|_| Sample::new(64, arena).expect("there is memory")).collect();
+        let mut slabs: Vec<usize> = blocks.iter().map(|block| block.address / 4096).collect();
+        slabs.sort_unstable();
+        slabs.dedup();
+        assert_eq!(slabs.len(), 3);
+        assert_eq!(state(&emap, slabs[1] * 4096, arena), Some(ExtentState::Active));
+        blocks.retain(|block| block.address / 4096 != slabs[1]);
+        assert_eq!(blocks.len(), 2 * 64);
+        assert_eq!(state(&emap, slabs[1] * 4096, arena), Some(ExtentState::Dirty));
+        purge(arena);
+        assert_eq!(state(&emap, slabs[1] * 4096, arena), Some(ExtentState::Retained));
+    }
+}
