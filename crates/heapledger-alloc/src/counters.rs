@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use heapledger_core::MAX_REGIONS;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord};
 
-use crate::classes::{PAGE_BYTES, SMALL_CLASSES};
+use crate::classes::{PAGE_BYTES, SMALL_CLASSES, Shape};
 use crate::maps::Fresh;
 
 /// Index of a pair of words within a region's counters.
@@ -22,6 +22,9 @@ pub(crate) const LARGE_USABLE_BYTES: usize = 4;
 pub(crate) const USED_WITHOUT_BYTES: usize = 6;
 /// The pair of class `c` is at `SMALL_BLOCKS + 2 * c`.
 pub(crate) const SMALL_BLOCKS: usize = 8;
+/// Which word of a pair.
+pub(crate) const ALLOCATED: usize = 0;
+pub(crate) const FREED: usize = 1;
 pub(crate) const WORDS: usize = SMALL_BLOCKS + 2 * SMALL_CLASSES;
 const _: () = assert!(WORDS * size_of::<AtomicU64>() == COUNTER_STRIDE_BYTES);
 
@@ -87,7 +90,7 @@ fn add_own(word: &AtomicU64, n: u64) {
 /// Counts one small block of this thread's current region.
 ///
 /// # Safety
-/// * `set` is the thread's own counters of the region; `pair` is twice a class; `side` is 0 (allocated) or 1 (freed).
+/// * `set` is the thread's own counters of the region; `pair` is twice a class; `side` is `ALLOCATED` or `FREED`.
 #[inline(always)]
 pub(crate) unsafe fn count_small(set: *mut u8, pair: u8, side: usize, size: usize) {
     // SAFETY: by the caller; `pair + side` is at most 71.
@@ -123,6 +126,22 @@ impl Counts {
             let words = unsafe { words(self.base, usize::from(tag)) };
             add_own(&words[word], n);
         }
+    }
+
+    /// Adds one block to what `tag` allocated or freed. Bytes last: see `totals::read_totals`.
+    #[inline(always)]
+    pub(crate) fn count(self, tag: u16, shape: Shape, size: usize, side: usize) {
+        if size == 0 {
+            self.add(tag, USED_WITHOUT_BYTES, 1);
+        }
+        match shape {
+            Shape::Small { class } => self.add(tag, SMALL_BLOCKS + 2 * class + side, 1),
+            Shape::Large { usable_bytes } => {
+                self.add(tag, LARGE_BLOCKS + side, 1);
+                self.add(tag, LARGE_USABLE_BYTES + side, usable_bytes as u64);
+            }
+        }
+        self.add(tag, REQUESTED_BYTES + side, size as u64);
     }
 }
 

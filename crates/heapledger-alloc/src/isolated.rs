@@ -26,7 +26,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Arenas (plus one) whose regions are gone.
 static SPARE: [AtomicU32; ISOLATED_MAX] = [const { AtomicU32::new(0) }; ISOLATED_MAX];
 
-/// Whether the program's allocator is one that asks `slow.rs` which arena to allocate from.
+/// Whether the program's allocator is one that asks `any.rs` which arena to allocate from.
 static ISOLATING: AtomicBool = AtomicBool::new(false);
 
 /// Called by such an allocator whenever it takes the slow path, which is what each thread begins with.

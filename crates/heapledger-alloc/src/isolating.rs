@@ -5,7 +5,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use heapledger_core::thread::{ISOLATED_BIT, with_record};
 
 use crate::ledger::Ledger;
-use crate::{isolated, slow};
+use crate::{any, isolated};
 
 /// [`Ledger`], with arenas of their own for regions that were declared with
 /// [`Region::isolated`](heapledger_core::Region::isolated).
@@ -45,7 +45,7 @@ unsafe impl GlobalAlloc for IsolatingLedger {
         if may_be_isolated() {
             isolated::note_isolating();
             // SAFETY: by the caller.
-            return unsafe { slow::alloc_any(layout) };
+            return unsafe { any::alloc_any(layout) };
         }
         // SAFETY: by the caller.
         unsafe { self.ledger.alloc(layout) }
@@ -62,7 +62,7 @@ unsafe impl GlobalAlloc for IsolatingLedger {
         if may_be_isolated() {
             isolated::note_isolating();
             // SAFETY: by the caller.
-            return unsafe { slow::alloc_zeroed_any(layout) };
+            return unsafe { any::alloc_zeroed_any(layout) };
         }
         // SAFETY: by the caller.
         unsafe { self.ledger.alloc_zeroed(layout) }

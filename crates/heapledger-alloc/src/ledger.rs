@@ -5,10 +5,12 @@ use core::alloc::{GlobalAlloc, Layout};
 use heapledger_core::thread::with_record;
 use tikv_jemallocator::Jemalloc;
 
+use crate::any;
 use crate::classes::{PAGE_BYTES, QUANTUM_BYTES};
-use crate::counters::count_small;
+use crate::counters::{ALLOCATED, FREED, count_small};
 use crate::pages;
-use crate::slow;
+use crate::slots::pair_of;
+use crate::small::{charge_small, free_small, realloc_small, unflagged};
 use crate::words::Word;
 
 /// jemalloc, with every block charged to a region.
@@ -44,7 +46,7 @@ fn is_fast(layout: Layout) -> bool {
 /// alignment, so one compare rejects those too.
 #[inline(always)]
 fn fits(size: usize, align: usize) -> bool {
-    size.wrapping_sub(align) <= PAGE_BYTES - QUANTUM_BYTES
+    size.wrapping_sub(align) <= PAGE_BYTES - align
 }
 
 /// Charges a block to the current region: in place if its page is the region's own, else out of line.
@@ -58,44 +60,65 @@ unsafe fn charge(block: *mut u8, size: usize) {
         match pages::value(block as usize) {
             Some(word) if word.low() == record.tag() => {
                 // SAFETY: `is_fast` admits sizes up to a page.
-                let pair = unsafe { slow::pair_of(size) };
+                let pair = unsafe { pair_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, 0, size) };
+                unsafe { count_small(record.counters(), pair, ALLOCATED, size) };
             }
             // SAFETY: by the caller.
-            other => unsafe { slow::charge_small(block, size, other.unwrap_or(Word::VIRGIN)) },
+            other => unsafe { charge_small(block, size, other.unwrap_or(Word::VIRGIN)) },
         }
     });
 }
 
-/// Frees a block and credits its region. Out of line, because a program has many more places that free than that
-/// allocate (`docs/decisions/0008-one-path-inlined.md`).
+/// Frees a block and credits its region.
 ///
 /// # Safety
 /// * `block` was allocated here with a layout of this size and alignment.
 /// * `align` is at most [`QUANTUM_BYTES`].
-#[inline(never)]
+#[inline(always)]
 unsafe fn free(block: *mut u8, size: usize, align: usize) {
     if !fits(size, align) {
         // SAFETY: by the caller it is the layout that the block was allocated with.
         let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
         // SAFETY: by the caller.
-        return unsafe { slow::dealloc_any(block, layout) };
+        return unsafe { any::dealloc_any(block, layout) };
     }
     with_record(|record| {
         match pages::value(block as usize) {
             Some(word) if word.low() == record.tag() => {
                 // SAFETY: `fits` admits sizes up to a page.
-                let pair = unsafe { slow::pair_of(size) };
+                let pair = unsafe { pair_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, 1, size) };
+                unsafe { count_small(record.counters(), pair, FREED, size) };
                 // SAFETY: by the caller; `fits` implies that the alignment makes no difference.
-                unsafe { Jemalloc.dealloc(block, slow::unflagged(size)) }
+                unsafe { Jemalloc.dealloc(block, unflagged(size)) }
             }
             // SAFETY: by the caller, and the layout is fast.
-            other => unsafe { slow::free_small(block, size, other.unwrap_or(Word::VIRGIN)) },
+            other => unsafe { free_small(block, size, other.unwrap_or(Word::VIRGIN)) },
         }
     });
+}
+
+/// `free`, out of line, because a program has many more places that free than that allocate
+/// (`docs/decisions/0008-one-path-inlined.md`). One for each of the usual alignments: a third argument would be as many
+/// instructions as there are places.
+///
+/// # Safety
+/// * As for `free`.
+#[inline(never)]
+unsafe fn free_at<const ALIGN: usize>(block: *mut u8, size: usize) {
+    // SAFETY: by the caller.
+    unsafe { free(block, size, ALIGN) }
+}
+
+/// `free`, out of line, for the other alignments.
+///
+/// # Safety
+/// * As for `free`.
+#[inline(never)]
+unsafe fn free_at_any(block: *mut u8, size: usize, align: usize) {
+    // SAFETY: by the caller.
+    unsafe { free(block, size, align) }
 }
 
 // SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around
@@ -105,10 +128,10 @@ unsafe impl GlobalAlloc for Ledger {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !is_fast(layout) {
             // SAFETY: by the caller.
-            return unsafe { slow::alloc_any(layout) };
+            return unsafe { any::alloc_any(layout) };
         }
         // SAFETY: by the caller; `is_fast` implies a size above 0, and that the alignment makes no difference.
-        let block = unsafe { Jemalloc.alloc(slow::unflagged(layout.size())) };
+        let block = unsafe { Jemalloc.alloc(unflagged(layout.size())) };
         // SAFETY: jemalloc returned the block for this layout, which is fast.
         unsafe { charge(block, layout.size()) };
         block
@@ -117,12 +140,15 @@ unsafe impl GlobalAlloc for Ledger {
     #[inline(always)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // Mostly a constant, so that no test is left in the program.
-        if layout.align() <= QUANTUM_BYTES {
+        match layout.align() {
             // SAFETY: by the caller, and for the alignment that was just looked at.
-            unsafe { free(block, layout.size(), layout.align()) }
-        } else {
+            1 => unsafe { free_at::<1>(block, layout.size()) },
+            // SAFETY: as above.
+            8 => unsafe { free_at::<8>(block, layout.size()) },
+            // SAFETY: as above.
+            align if align <= QUANTUM_BYTES => unsafe { free_at_any(block, layout.size(), align) },
             // SAFETY: by the caller.
-            unsafe { slow::dealloc_any(block, layout) }
+            _ => unsafe { any::dealloc_any(block, layout) },
         }
     }
 
@@ -130,10 +156,10 @@ unsafe impl GlobalAlloc for Ledger {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !is_fast(layout) {
             // SAFETY: by the caller.
-            return unsafe { slow::alloc_zeroed_any(layout) };
+            return unsafe { any::alloc_zeroed_any(layout) };
         }
         // SAFETY: as in `alloc`.
-        let block = unsafe { Jemalloc.alloc_zeroed(slow::unflagged(layout.size())) };
+        let block = unsafe { Jemalloc.alloc_zeroed(unflagged(layout.size())) };
         // SAFETY: jemalloc returned the block for this layout, which is fast.
         unsafe { charge(block, layout.size()) };
         block
@@ -144,10 +170,10 @@ unsafe impl GlobalAlloc for Ledger {
         // The alignment is a power of two, so a layout of it and the new size can be judged without making one.
         if is_fast(layout) && fits(new_size, layout.align()) {
             // SAFETY: by the caller.
-            unsafe { slow::realloc_small(block, layout.size(), new_size) }
+            unsafe { realloc_small(block, layout.size(), new_size) }
         } else {
             // SAFETY: by the caller.
-            unsafe { slow::realloc_any(block, layout, new_size) }
+            unsafe { any::realloc_any(block, layout, new_size) }
         }
     }
 }

@@ -8,27 +8,32 @@
 //! Beside the heap lies one 8-byte word per 4 KiB page (`pages.rs`, `words.rs`). A page whose blocks all belong to one
 //! region carries that region's tag, and then an operation costs one load and one compare. A page with blocks of
 //! several regions is *mixed*: its word points to a row with one entry per slot (`rows.rs`). `protocol.rs` has the
-//! transitions and why they are exact, `spans.rs` how pages that are alike are told at once; nothing of this lies inside the heap, so jemalloc's placement is what it would
-//! be without us.
+//! transitions and why they are exact, `spans.rs` how pages that are alike are told at once; nothing of this lies inside
+//! the heap, so jemalloc's placement is what it would be without us.
 //!
 //! # How it counts
-//! Each thread has counters of its own per region (`counters.rs`), with one writer, summed when read (`totals.rs`). Allocated and
-//! freed are separate words that only grow. A reader sums all freed words before all allocated words, so that a live
-//! figure is never negative.
+//! Each thread has counters of its own per region (`counters.rs`), with one writer, summed when read (`totals.rs`).
+//! Allocated and freed are separate words that only grow. A reader sums all freed words before all allocated words, so
+//! that a live figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` → `totals` → `threads` →
-//! `isolated` → `slow` → `ledger` → `isolating`. Each uses only those before it; those up to `list` contain no unsafe code and are
-//! model-checked under `--cfg loom`.
+//! `sync` → `classes`, `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` →
+//! `totals` → `threads` → `isolated` → `slots` → `any` → `small`, `given` → `ledger` → `isolating`. Each uses only those
+//! before it, but for the hooks in `threads`; those up to `list` contain no unsafe code and are model-checked under
+//! `--cfg loom`.
 
 #![cfg_attr(
     loom,
     allow(dead_code, unused_imports, reason = "loom compiles the protocols only, not what else uses their parts")
 )]
 
+#[cfg(not(loom))]
+mod any;
 mod classes;
 #[cfg(not(loom))]
 mod counters;
+#[cfg(not(loom))]
+mod given;
 #[cfg(not(loom))]
 mod isolated;
 #[cfg(not(loom))]
@@ -48,7 +53,9 @@ pub(crate) mod protocol;
 #[cfg(not(loom))]
 mod rows;
 #[cfg(not(loom))]
-mod slow;
+mod slots;
+#[cfg(not(loom))]
+mod small;
 pub(crate) mod spans;
 mod sync;
 #[cfg(not(loom))]
@@ -59,6 +66,8 @@ pub(crate) mod words;
 
 pub use classes::{CLASS_BYTES, SMALL_CLASSES};
 #[cfg(not(loom))]
+pub use given::{block_owner, on_alloc, on_free};
+#[cfg(not(loom))]
 pub use isolating::IsolatingLedger;
 #[cfg(not(loom))]
 pub use ledger::Ledger;
@@ -66,8 +75,6 @@ pub use ledger::Ledger;
 pub use maps::{TableUse, table_ranges, table_use};
 #[cfg(not(loom))]
 pub use pages::{PageOwner, PageWord, SlotOwners, fetch_page_word, for_each_page_word, page_owner, page_word};
-#[cfg(not(loom))]
-pub use slow::{block_owner, on_alloc, on_free};
 #[cfg(not(loom))]
 pub use threads::threads_left_behind;
 #[cfg(not(loom))]

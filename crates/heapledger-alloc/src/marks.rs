@@ -33,6 +33,7 @@ pub(crate) fn shape_of(layout: Layout) -> Shape {
 }
 
 /// Makes `tag` the owner of a block that the caller has just got, and returns the tag that its free will find.
+#[inline]
 pub(crate) fn enter(address: usize, shape: Shape, tag: u16) -> u16 {
     match shape {
         Shape::Small { class } => enter_small(address, class, tag),

@@ -99,6 +99,7 @@ enum Mixed {
 }
 
 /// Turns a pure page of another region into a mixed one.
+#[inline(never)]
 fn mix<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16, seen: Word) -> Mixed {
     match seen.row() {
         Some((of, row)) if of == class => {

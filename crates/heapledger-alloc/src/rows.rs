@@ -33,6 +33,7 @@ fn size_index(class: usize) -> usize {
 pub(crate) struct Heap;
 
 impl Rows for Heap {
+    #[inline(never)]
     fn take(&self, class: usize) -> Option<Row> {
         let index = size_index(class);
         let row = FREE[index].pop(self).or_else(|| carve(SIZES[index]))?;
@@ -40,6 +41,7 @@ impl Rows for Heap {
         Some(row)
     }
 
+    #[inline(never)]
     fn give(&self, class: usize, row: Row) {
         let index = size_index(class);
         USED_BYTES.fetch_sub(SIZES[index], Relaxed);

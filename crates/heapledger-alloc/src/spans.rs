@@ -40,16 +40,28 @@ pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], t
     // What the tag of a span is that is left out. No span has the one for `UNLIKE`.
     let done = if tag == UNLIKE { u32::MAX } else { u32::from(tag) };
     for (index, span) in spans.iter().enumerate() {
-        if u32::from(span.load(Relaxed)) == done {
-            continue;
+        if u32::from(span.load(Relaxed)) != done {
+            change_one(span, index, skipped, words, tag, each);
         }
-        before_change(span, UNLIKE);
-        let from = (index * SPAN_PAGES).saturating_sub(skipped);
-        let to = ((index + 1) * SPAN_PAGES - skipped).min(words.len());
-        let pages = words.get(from..to).unwrap_or_default();
-        pages.iter().for_each(each);
-        if pages.len() == SPAN_PAGES {
-            span.store(tag, Relaxed);
-        }
+    }
+}
+
+// PERF: out of line, so that the loop over spans that are left out, by far the most, has nothing else in it.
+#[inline(never)]
+fn change_one(
+    span: &AtomicU16,
+    index: usize,
+    skipped: usize,
+    words: &[AtomicU64],
+    tag: u16,
+    each: &impl Fn(&AtomicU64),
+) {
+    before_change(span, UNLIKE);
+    let from = (index * SPAN_PAGES).saturating_sub(skipped);
+    let to = ((index + 1) * SPAN_PAGES - skipped).min(words.len());
+    let pages = words.get(from..to).unwrap_or_default();
+    pages.iter().for_each(each);
+    if pages.len() == SPAN_PAGES {
+        span.store(tag, Relaxed);
     }
 }

@@ -14,11 +14,11 @@ use heapledger_core::hooks::Hooks;
 use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
 
 use crate::counters::{self, Counts};
-use crate::{isolated, pages, slow, totals};
+use crate::{given, isolated, pages, totals};
 
 /// What core asks of us.
 static HOOKS: Hooks = Hooks {
-    adopt: slow::adopt,
+    adopt: given::adopt,
     isolate: isolated::isolate,
     is_live: totals::is_live,
     barrier,

@@ -115,6 +115,7 @@ fn earlier(region: usize, word: usize) -> u64 {
 }
 
 /// Every pair of words of a region, summed over all sets.
+#[inline(never)]
 fn pairs(region: usize) -> [Flow; WORDS / 2] {
     let mut pairs = [Flow::default(); WORDS / 2];
     for side in [1, 0] {
@@ -137,15 +138,17 @@ fn is_flow(pair: usize) -> bool {
 
 /// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that
 /// reading.
+#[inline(never)]
 pub(crate) fn is_live(region: usize) -> bool {
-    pairs(region).iter().enumerate().any(|(pair, flow)| is_flow(pair) && flow.live() != 0)
+    pairs(region).iter().enumerate().fold(0, |live, (pair, flow)| live | if is_flow(pair) { flow.live() } else { 0 })
+        != 0
 }
 
 /// Leaves what was counted of a region that is gone out of what is read from now on.
 pub(crate) fn forget(region: usize) {
     ANY_EARLIER.store(true, Relaxed);
-    for (pair, flow) in pairs(region).iter().enumerate() {
-        EARLIER[region + 1][pair].store(if is_flow(pair) { flow.freed } else { 0 }, Relaxed);
+    for (pair, (flow, earlier)) in pairs(region).iter().zip(&EARLIER[region + 1]).enumerate() {
+        earlier.store(if is_flow(pair) { flow.freed } else { 0 }, Relaxed);
     }
 }
 

@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::compiler_fence;
 
 use crate::region::RegionId;
-use crate::thread::{ISOLATED_BIT, Place, Plain, STACK_ENTRIES, TOMBSTONE, ThreadRecord, with_record};
+use crate::thread::{ISOLATED_BIT, Place, Plain, STACK_ENTRIES, TOMBSTONE, ThreadRecord, apply, with_record};
 use crate::{ids, names};
 
 /// Leaves its region when dropped; made by [`RegionId::enter`].
@@ -37,7 +37,7 @@ pub struct Guard {
 impl Guard {
     #[inline]
     pub(crate) fn enter(index: u16, generation: u32) -> Guard {
-        let guard = Guard::enter_plain(Plain::of(index));
+        let Some(guard) = Guard::enter_plain(Plain::of(index)) else { return enter_any(index, generation) };
         // Now that the stack says where we are: see `reuse.rs`.
         compiler_fence(SeqCst);
         if !ids::is_plain(index, generation) {
@@ -48,19 +48,22 @@ impl Guard {
 
     /// All that it takes for an id that somebody keeps from being given to another name, while `ids::all_plain` holds.
     /// Needs no second look: a region that changes meanwhile is one that threads are in already, and those go on as
-    /// before.
+    /// before. `None`, and nothing is changed, where there is more to do than usual.
     #[inline(always)]
-    pub(crate) fn enter_plain(region: Plain) -> Guard {
+    pub(crate) fn enter_plain(region: Plain) -> Option<Guard> {
         with_record(|record| {
-            let (place, tag) = (record.place(), region.tag());
-            let Some(entry) = record.stack.get(place.depth() + 1) else { return enter_deep(tag) };
-            entry.store(tag, Relaxed);
+            let place = record.place();
+            let entry = record.stack.get(place.depth() + 1)?;
+            if !record.is_ordinary() {
+                return None;
+            }
+            entry.store(region.tag(), Relaxed);
             compiler_fence(SeqCst);
             record.go_to(place.above());
             compiler_fence(SeqCst);
-            entry.store(tag, Relaxed);
-            record.apply_ordinary(region);
-            Guard { place, _this_thread: PhantomData }
+            entry.store(region.tag(), Relaxed);
+            record.apply_plain(region);
+            Some(Guard { place, _this_thread: PhantomData })
         })
     }
 }
@@ -69,20 +72,43 @@ impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
         with_record(|record| {
-            // A guard that is not on top, or outlived `reset_thread`, or lies deeper than the stack.
-            if record.place() != self.place.above() {
-                return leave_out_of_order(self.place);
-            }
-            match record.stack.get(self.place.depth()).map(|entry| entry.load(Relaxed)) {
-                Some(tag) if record.is_plain(tag) => {
+            // Of a guard that is not on top, or outlived `reset_thread`, or lies deeper than the stack, the places differ.
+            if record.place() == self.place.above() {
+                // One below the stack's last entry at most, so that the remainder is the depth itself.
+                let tag = record.stack[self.place.depth() % STACK_ENTRIES].load(Relaxed);
+                if record.is_plain(tag) {
                     record.go_to(self.place);
                     compiler_fence(SeqCst);
                     record.apply_plain(Plain::of_tag(tag));
+                    return;
                 }
-                _ => uncover(self.place.depth()),
             }
+            leave_any(self.place);
         })
     }
+}
+
+/// Enters a region from wherever the thread is.
+#[cold]
+#[inline(never)]
+fn enter_any(index: u16, generation: u32) -> Guard {
+    let tag = Plain::of(index).tag();
+    let guard = with_record(|record| {
+        let place = record.place();
+        let Some(entry) = record.stack.get(place.depth() + 1) else { return enter_deep(tag) };
+        entry.store(tag, Relaxed);
+        compiler_fence(SeqCst);
+        record.go_to(place.above());
+        compiler_fence(SeqCst);
+        entry.store(tag, Relaxed);
+        apply(tag);
+        Guard { place, _this_thread: PhantomData }
+    });
+    compiler_fence(SeqCst);
+    if !ids::is_plain(index, generation) {
+        enter_special(index, generation);
+    }
+    guard
 }
 
 /// Cuts the stack to `depth`, and further below dropped entries, and puts what is on top in force.
@@ -99,7 +125,7 @@ fn uncover(mut depth: usize) {
         };
         record.go_to(record.place().at(depth));
         compiler_fence(SeqCst);
-        record.apply(tag);
+        apply(tag);
     });
 }
 
@@ -115,12 +141,10 @@ fn enter_special(index: u16, generation: u32) {
     with_record(|record| {
         record.stack.get(record.place().depth()).unwrap_or(&record.deep_tag).store(tag, Relaxed);
         compiler_fence(SeqCst);
-        record.apply(tag);
+        apply(tag);
     });
 }
 
-#[cold]
-#[inline(never)]
 fn enter_deep(tag: u16) -> Guard {
     with_record(|record| {
         let place = record.place();
@@ -131,17 +155,21 @@ fn enter_deep(tag: u16) -> Guard {
         record.go_to(place.above());
         compiler_fence(SeqCst);
         record.deep_tag.store(tag, Relaxed);
-        record.apply(tag);
+        apply(tag);
         guard
     })
 }
 
-/// Drops a guard that was made at `then` and is not on top, or deeper than the stack, or of another epoch.
+/// Drops a guard that was made at `then`, wherever the thread is.
 #[cold]
 #[inline(never)]
-fn leave_out_of_order(then: Place) {
+fn leave_any(then: Place) {
     with_record(|record| {
         let now = record.place();
+        if now == then.above() {
+            return uncover(then.depth());
+        }
+        // Of an earlier epoch, or below what was cut already.
         if now.epoch() != then.epoch() || then.depth() >= now.depth() {
             return;
         }
@@ -157,7 +185,7 @@ fn leave_out_of_order(then: Place) {
             record.go_to(now.at(then.depth()));
             compiler_fence(SeqCst);
             record.deep_tag.store(then.below(), Relaxed);
-            record.apply(then.below());
+            apply(then.below());
         }
     });
 }

@@ -189,6 +189,7 @@ pub(crate) fn isolation(index: usize) -> Isolation {
 
 /// Asks the allocator for an arena of its own. What the region has already stays where it is, and threads that are in
 /// it go on as before until they next enter it.
+#[inline(never)]
 pub(crate) fn isolate(id: RegionId) {
     if isolation(id.index()) == Isolation::Isolated || id.index() < RESERVED {
         return;
@@ -207,6 +208,7 @@ pub(crate) fn may_take() -> bool {
 }
 
 /// An index that no region has, for the caller alone.
+#[inline(never)]
 pub(crate) fn take() -> Option<RegionId> {
     if SPARES.load(Relaxed) > 0
         && let Some(index) = SPARE.iter().position(|spare| spare.load(Relaxed) && spare.swap(false, Acquire))
@@ -226,6 +228,7 @@ pub(crate) fn give(id: RegionId) {
 }
 
 /// Says whose an index is.
+#[inline(never)]
 pub(crate) fn publish(id: RegionId, name: &'static Name) {
     if let Some(cell) = NAMES.get(id.index()).filter(|_| id.index() >= RESERVED)
         && cell.get().is_none()
@@ -263,6 +266,7 @@ pub(crate) fn may_leave(index: usize) -> bool {
 
 /// Takes an index away from its name, if nothing names it any more: from then on it cannot be entered. `false` if it is
 /// in use, or is nobody's. Only under the turn of `reassign.rs`.
+#[inline(never)]
 pub(crate) fn detach(index: usize) -> bool {
     let Some(name) = NAMES.get(index).and_then(OnceRef::get).filter(|_| index >= RESERVED) else { return false };
     if LEAVING[index].load(Relaxed) {

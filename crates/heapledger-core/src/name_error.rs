@@ -44,6 +44,7 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
+#[inline(never)]
 pub(crate) fn validate(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);

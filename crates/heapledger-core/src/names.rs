@@ -6,6 +6,7 @@
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
+use crate::guard::Guard;
 use crate::name_error::{NameError, validate};
 use crate::once::OnceRef;
 use crate::pool::Pool;
@@ -135,11 +136,13 @@ pub(crate) fn count_stale() {
 }
 
 /// FNV-1a.
+#[inline(never)]
 fn hash(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }
 
 /// The name if it is in the table, else the cell that ends its chain.
+#[inline(never)]
 fn search(text: &str, hash: u32) -> Result<&'static Name, &'static OnceRef<Name>> {
     let mut cell = &TABLE[hash as usize % CHAINS];
     loop {
@@ -152,6 +155,7 @@ fn search(text: &str, hash: u32) -> Result<&'static Name, &'static OnceRef<Name>
 }
 
 /// Finds or makes the entry of an acceptable name; `None` when there have been too many.
+#[inline(never)]
 fn intern(text: &str) -> Option<&'static Name> {
     let hash = hash(text);
     let mut cell = match search(text, hash) {
@@ -163,8 +167,7 @@ fn intern(text: &str) -> Option<&'static Name> {
     if NAMES.fetch_update(Relaxed, Relaxed, |count| (count < NAMES_MAX).then_some(count + 1)).is_err() {
         return None;
     }
-    // The name and its entry are ours, not the current region's.
-    let _ours = RegionId::LEDGER.enter();
+    let _ours = enter_ours();
     let fresh = ENTRIES.keep(Name::new(kept_text(text), hash));
     while !cell.replace(None, fresh) {
         // Somebody took the cell: perhaps for this very name. The few bytes of a lost race are kept for good.
@@ -174,6 +177,12 @@ fn intern(text: &str) -> Option<&'static Name> {
         };
     }
     Some(fresh)
+}
+
+/// Names and their entries are ours, not the current region's.
+#[inline(never)]
+fn enter_ours() -> Guard {
+    RegionId::LEDGER.enter()
 }
 
 fn kept_text(text: &str) -> &'static str {
@@ -258,6 +267,7 @@ impl Name {
     }
 
     /// The name's id, or a new one if it has none; `None` when there is no id to be had.
+    #[inline(never)]
     fn id_or_new(&'static self) -> Option<RegionId> {
         loop {
             if let Some(id) = self.id() {
@@ -311,7 +321,7 @@ impl Name {
             {
                 return pinned;
             }
-            let _ours = RegionId::LEDGER.enter();
+            let _ours = enter_ours();
             let fresh = PINNED.keep(Pinned::new(id, self));
             if self.pinned.replace(before, fresh) && self.id() == Some(id) {
                 return fresh;

@@ -37,6 +37,7 @@ impl<T: Send + Sync + 'static> Pool<T> {
     }
 
     /// Keeps a value for good. Allocates a page when the last one is full.
+    #[inline(never)]
     pub(crate) fn keep(&self, value: T) -> &'static T {
         loop {
             let raw = self.0.load(Acquire);

@@ -125,11 +125,14 @@ impl Region {
     /// Puts the region in force on this thread until the guard is dropped. Costs a few nanoseconds.
     #[inline(always)]
     pub fn enter(&self) -> Guard {
-        match self.id.get() {
-            // The name is counted as owned for ever, so its id is nobody else's.
-            Some(pinned) if ids::all_plain() => Guard::enter_plain(pinned.plain),
-            _ => enter_resolved(self),
+        // The name is counted as owned for ever, so its id is nobody else's.
+        if let Some(pinned) = self.id.get()
+            && ids::all_plain()
+            && let Some(guard) = Guard::enter_plain(pinned.plain)
+        {
+            return guard;
         }
+        enter_resolved(self)
     }
 
     /// Runs `f` in the region, and leaves it also when `f` panics.
@@ -190,7 +193,8 @@ impl Region {
     }
 }
 
-/// Enters a region at its first use, or when ids have changed.
+/// Enters a region at its first use, or where there is more to do than usual.
+#[cold]
 #[inline(never)]
 fn enter_resolved(region: &impl Deref<Target = RegionId>) -> Guard {
     (**region).enter()
@@ -270,7 +274,12 @@ impl OwnedRegion {
     #[inline(always)]
     pub fn enter(&self) -> Guard {
         // While this owner is here, the id is nobody else's.
-        if ids::all_plain() { Guard::enter_plain(Plain::of(self.id.index)) } else { enter_resolved(self) }
+        if ids::all_plain()
+            && let Some(guard) = Guard::enter_plain(Plain::of(self.id.index))
+        {
+            return guard;
+        }
+        enter_resolved(self)
     }
 
     /// Runs `f` in the region, and leaves it also when `f` panics.

@@ -22,29 +22,43 @@ use crate::reassign::Turn;
 use crate::thread::MAX_REGIONS;
 
 /// A set of indices.
-struct Indices([u64; MAX_REGIONS.div_ceil(64)]);
+struct Indices {
+    words: [u64; MAX_REGIONS.div_ceil(64)],
+    count: usize,
+}
 
 impl Indices {
+    const fn new() -> Indices {
+        Indices { words: [0; MAX_REGIONS.div_ceil(64)], count: 0 }
+    }
+
     fn has(&self, index: usize) -> bool {
-        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 != 0)
+        self.words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 != 0)
     }
 
     fn insert(&mut self, index: usize) {
-        if let Some(word) = self.0.get_mut(index / 64) {
+        if !self.has(index)
+            && let Some(word) = self.words.get_mut(index / 64)
+        {
             *word |= 1 << (index % 64);
+            self.count += 1;
         }
     }
 
     fn remove(&mut self, index: usize) {
-        if let Some(word) = self.0.get_mut(index / 64) {
+        if self.has(index)
+            && let Some(word) = self.words.get_mut(index / 64)
+        {
             *word &= !(1 << (index % 64));
+            self.count -= 1;
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
+        self.count == 0
     }
 
+    #[inline(never)]
     fn retain(&mut self, keep: impl Fn(usize) -> bool) {
         for index in 0..MAX_REGIONS {
             if self.has(index) && !keep(index) {
@@ -58,7 +72,7 @@ impl Indices {
 pub(crate) fn reclaim() {
     let Some(hooks) = hooks() else { return };
     let _turn = Turn::take();
-    let mut gone = Indices([0; MAX_REGIONS.div_ceil(64)]);
+    let mut gone = Indices::new();
     for index in RESERVED..ids::region_count() {
         if ids::may_leave(index) && !(hooks.is_live)(index) && ids::detach(index) {
             gone.insert(index);

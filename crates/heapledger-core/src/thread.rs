@@ -212,16 +212,10 @@ impl ThreadRecord {
         self.place.store(place.0, Relaxed);
     }
 
-    /// Puts the region with `tag` in force.
+    /// Whether the thread is registered, and in an ordinary region.
     #[inline(always)]
-    pub(crate) fn apply(&self, tag: u16) {
-        if self.is_plain(tag) { self.apply_plain(Plain::of_tag(tag)) } else { apply_any(tag) }
-    }
-
-    /// As `apply`, for an ordinary region.
-    #[inline(always)]
-    pub(crate) fn apply_ordinary(&self, region: Plain) {
-        if self.gate.load(Relaxed) == 0 { self.apply_plain(region) } else { apply_any(region.tag()) }
+    pub(crate) fn is_ordinary(&self) -> bool {
+        self.gate.load(Relaxed) == 0
     }
 
     /// Whether `tag` is an ordinary region's, and so is the one in force, of a registered thread.
@@ -230,7 +224,7 @@ impl ThreadRecord {
         (tag | self.gate.load(Relaxed)) & ISOLATED_BIT == 0
     }
 
-    /// As `apply`, if `is_plain` says so of its tag. Two stores: the allocator reads nothing else.
+    /// As `apply`, of a region and on a thread that `is_plain` or `is_ordinary` speaks for. Two stores: the allocator reads nothing else.
     #[inline(always)]
     pub(crate) fn apply_plain(&self, region: Plain) {
         let counters = self.base.load(Relaxed).wrapping_add(region.counters_at_bytes as usize);
@@ -238,7 +232,7 @@ impl ThreadRecord {
         self.tag.store(region.tag(), Relaxed);
     }
 
-    /// As `apply`, for tags of every kind.
+    /// See `apply`.
     fn set_any(&self, tag: u16) {
         let plain = tag & !ISOLATED_BIT;
         let registered = self.gate.load(Relaxed) != TAG_NEVER;
@@ -301,10 +295,10 @@ std::thread_local! {
     static RECORD: ThreadRecord = const { ThreadRecord::new() };
 }
 
-/// As `ThreadRecord::apply`, for tags of every kind. Finds the record itself, so that the call is short.
+/// Puts the region with `tag` in force on this thread, whatever region and thread it is.
 #[cold]
 #[inline(never)]
-fn apply_any(tag: u16) {
+pub(crate) fn apply(tag: u16) {
     with_record(|record| record.set_any(tag));
 }
 

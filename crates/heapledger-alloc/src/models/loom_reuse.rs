@@ -101,7 +101,7 @@ fn a_block_that_is_resized_keeps_the_id_all_the_time() {
         let resizes = thread::spawn({
             let index = index.clone();
             move || {
-                // As `slow::realloc_any`: allocated first.
+                // As `any::realloc_any`: allocated first.
                 index.allocated.store(2, Release);
                 index.freed.store(1, Release);
             }

@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    /// As `ledger::charge`, `slow::charge_small` and `marks::enter_small`.
+    /// As `ledger::charge`, `small::charge_small` and `marks::enter_small`.
     fn charge(&self, page: usize, offset: usize, class: usize, tag: u16, path: Path) -> u16 {
         let (word, slot) = (&self.words[page], slot_of(class, offset));
         let seen = self.word(page);

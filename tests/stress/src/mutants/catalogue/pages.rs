@@ -141,21 +141,21 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a resized block goes to the current region",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/any.rs",
         from: "charge(record, counts, moved, new_layout, Some(tag));",
         to: "charge(record, counts, moved, new_layout, None);",
         caught_by: &[Random],
     },
     Mutant {
         name: "a resized small block goes to the current region",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/small.rs",
         from: "let mut new_tag = tag;",
         to: "let tag = with_record(ThreadRecord::region_tag);\n    let mut new_tag = tag;",
         caught_by: &[Random],
     },
     Mutant {
         name: "a free credits the current region",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/any.rs",
         from: "    let owner = owner(block as usize, shape);\n    if let",
         to: "    let owner = Owner { tag: with_record(ThreadRecord::region_tag) & !ISOLATED_BIT, isolated: false };\n    if let",
         caught_by: &[Random],
@@ -177,7 +177,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a span stays known when a large block of another region has a part of it",
         file: SPANS,
-        from: "        before_change(span, UNLIKE);\n",
+        from: "    before_change(span, UNLIKE);\n",
         to: "",
         caught_by: &[Properties],
     },
@@ -197,7 +197,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "an aligned block counts in the class of its size alone",
-        file: "heapledger-alloc/src/slow.rs",
+        file: "heapledger-alloc/src/any.rs",
         from: "(size + align - 1) & !(align - 1)",
         to: "size",
         caught_by: &[Random],

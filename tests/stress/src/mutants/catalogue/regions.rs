@@ -20,8 +20,8 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "an adopted block is counted for the new region only",
-        file: "heapledger-alloc/src/slow.rs",
-        from: "        count(counts, before, shape, layout.size(), FREED);\n        Outcome::Moved",
+        file: "heapledger-alloc/src/given.rs",
+        from: "        counts.count(before, shape, layout.size(), FREED);\n        Outcome::Moved",
         to: "        Outcome::Moved",
         caught_by: &[Random],
     },
@@ -35,8 +35,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an id is used again although a block lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: "is_flow(pair) && flow.live() != 0",
-        to: "is_flow(pair) && flow.live() != 0 && false",
+        from: "live | if is_flow(pair) { flow.live() } else { 0 }",
+        to: "live | if is_flow(pair) { 0 } else { 0 }",
         caught_by: &[Reuse],
     },
     Mutant {

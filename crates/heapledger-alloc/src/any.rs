@@ -1,0 +1,206 @@
+//! Blocks of every layout: wide and large ones, those at wide alignments, in an arena of a region's own, on threads
+//! without a slot.
+
+use core::alloc::{GlobalAlloc, Layout};
+
+use heapledger_core::thread::{ISOLATED_BIT, ThreadRecord, with_record};
+use tikv_jemallocator::Jemalloc;
+
+use crate::classes::{CLASS_BYTES, PAGE_BYTES, Shape, needs_no_flag};
+use crate::counters::{ALLOCATED, Counts, FREED, count_small};
+use crate::isolated;
+use crate::marks::{Owner, enter, isolate_pages, leave_large, owner, shape_of};
+use crate::pages;
+use crate::slots::{charge_slot, credit_slot, pair_of};
+use crate::threads;
+
+/// A block in the current region's own arena, charged; `None` if the region has none, or jemalloc had no memory there.
+#[inline]
+fn allocate_isolated(record: &ThreadRecord, counts: Counts, layout: Layout, zeroed: bool) -> Option<*mut u8> {
+    let tag = record.region_tag();
+    if tag & ISOLATED_BIT == 0 { None } else { allocate_in_arena(record, counts, tag & !ISOLATED_BIT, layout, zeroed) }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_in_arena(record: &ThreadRecord, counts: Counts, tag: u16, layout: Layout, zeroed: bool) -> Option<*mut u8> {
+    let block = isolated::allocate(tag, layout, zeroed);
+    if block.is_null() {
+        return None;
+    }
+    charge_in_arena(record, counts, block, layout, tag);
+    Some(block)
+}
+
+/// Charges a block that was asked of the arena of the region with this tag, wherever it came from.
+fn charge_in_arena(record: &ThreadRecord, counts: Counts, block: *mut u8, layout: Layout, tag: u16) {
+    let address = block as usize;
+    let known = pages::peek(address).isolated_owner() == Some(tag);
+    if !isolated::lies_in(tag, block, known) {
+        return charge(record, counts, block, layout, Some(tag));
+    }
+    let shape = shape_of(layout);
+    // All pages of a slab block; of a large one the first speaks for all while it lives.
+    let bytes = if let Shape::Small { class } = shape { CLASS_BYTES[class] as usize } else { 1 };
+    isolate_pages(address, bytes, tag);
+    counts.count(tag, shape, layout.size(), ALLOCATED);
+}
+
+/// The bytes by which jemalloc finds the class of a layout that is not fast, if they are at most a page.
+#[inline(always)]
+fn padded(layout: Layout) -> Option<usize> {
+    let (size, align) = (layout.size(), layout.align());
+    // With size and alignment at most a page, so is the size rounded up to the alignment. The subtraction wraps for 0.
+    if size.wrapping_sub(1) >= PAGE_BYTES || align > PAGE_BYTES {
+        return None;
+    }
+    Some(if needs_no_flag(size, align) { size } else { (size + align - 1) & !(align - 1) })
+}
+
+/// Charges a block of any layout to `tag`; `None` is the current region.
+#[inline(never)]
+pub(crate) fn charge(record: &ThreadRecord, counts: Counts, block: *mut u8, layout: Layout, tag: Option<u16>) {
+    let shape = shape_of(layout);
+    let tag = enter(block as usize, shape, tag.unwrap_or_else(|| record.region_tag() & !ISOLATED_BIT));
+    counts.count(tag, shape, layout.size(), ALLOCATED);
+}
+
+/// Credits the owner of a block of any layout, and returns it. Pages of its own keep that owner as their last one.
+#[inline(never)]
+pub(crate) fn credit(counts: Counts, block: *mut u8, layout: Layout) -> Owner {
+    let shape = shape_of(layout);
+    let owner = owner(block as usize, shape);
+    if let Shape::Large { usable_bytes } = shape {
+        leave_large(block as usize, usable_bytes, owner);
+    }
+    counts.count(owner.tag, shape, layout.size(), FREED);
+    owner
+}
+
+/// The layout that jemalloc is asked for: as `GlobalAlloc` leaves a size of 0 undefined, it is served as 1 byte.
+#[inline]
+fn at_least_a_byte(layout: Layout) -> Layout {
+    if layout.size() > 0 {
+        return layout;
+    }
+    // SAFETY: the alignment is that of a valid layout, and one byte at it does not overflow.
+    unsafe { Layout::from_size_align_unchecked(1, layout.align()) }
+}
+
+/// `GlobalAlloc::alloc` for every layout.
+#[inline(never)]
+pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
+    with_record(|record| {
+        // The bit is also in what a thread has that is not registered yet.
+        if let Some(bytes) = padded(layout)
+            && record.tag() & ISOLATED_BIT == 0
+        {
+            // SAFETY: by the caller, and the size is not 0.
+            let block = unsafe { Jemalloc.alloc(layout) };
+            // SAFETY: `padded` gives at most a page.
+            let pair = unsafe { pair_of(bytes) };
+            let word = pages::peek(block as usize);
+            if word.low() == record.tag() {
+                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+                unsafe { count_small(record.counters(), pair, ALLOCATED, layout.size()) };
+            } else {
+                // SAFETY: jemalloc returned the block for this layout, whose class this is.
+                unsafe { charge_slot(block, pair, layout.size(), word) };
+            }
+            return block;
+        }
+        if let Some(block) = own_arena(record, layout, false) {
+            return block;
+        }
+        // SAFETY: by the caller, and the size is not 0.
+        let block = unsafe { Jemalloc.alloc(at_least_a_byte(layout)) };
+        if !block.is_null() {
+            charge(record, threads::counts(record), block, layout, None);
+        }
+        block
+    })
+}
+
+/// As `allocate_isolated`, for a thread that may not be registered yet.
+#[inline]
+fn own_arena(record: &ThreadRecord, layout: Layout, zeroed: bool) -> Option<*mut u8> {
+    if record.region_tag() & ISOLATED_BIT == 0 {
+        return None;
+    }
+    allocate_isolated(record, threads::counts(record), layout, zeroed)
+}
+
+/// `GlobalAlloc::alloc_zeroed` for every layout.
+#[inline(never)]
+pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
+    with_record(|record| {
+        if let Some(block) = own_arena(record, layout, true) {
+            return block;
+        }
+        // SAFETY: by the caller, and the size is not 0.
+        let block = unsafe { Jemalloc.alloc_zeroed(at_least_a_byte(layout)) };
+        if !block.is_null() {
+            charge(record, threads::counts(record), block, layout, None);
+        }
+        block
+    })
+}
+
+/// `GlobalAlloc::dealloc` for every layout.
+#[inline(never)]
+pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
+    if let Some(bytes) = padded(layout) {
+        let base = with_record(ThreadRecord::base);
+        let word = pages::peek(block as usize);
+        if !base.is_null() && word.low() != 0 {
+            // SAFETY: `padded` gives at most a page.
+            let pair = unsafe { pair_of(bytes) };
+            // SAFETY: by the caller, the block lives and was charged with this layout; the base is this thread's.
+            unsafe { credit_slot(block, base, pair, layout.size(), word) };
+            // SAFETY: by the caller, and the size is not 0.
+            return unsafe { Jemalloc.dealloc(block, layout) };
+        }
+    }
+    let owner = with_record(|record| credit(threads::counts(record), block, layout));
+    if owner.isolated {
+        // SAFETY: by the caller; its page says that it lies in an arena of its own.
+        return unsafe { isolated::free(block, layout) };
+    }
+    // SAFETY: by the caller; the layout is the one that the block was asked for with.
+    unsafe { Jemalloc.dealloc(block, at_least_a_byte(layout)) }
+}
+
+/// `GlobalAlloc::realloc`: the block stays charged to its owner, whoever calls; a failure changes nothing.
+#[inline(never)]
+pub(crate) unsafe fn realloc_any(block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+    let old_shape = shape_of(layout);
+    // Before the call: afterwards the slot, or the pages, may be somebody else's.
+    let owner = owner(block as usize, old_shape);
+    let tag = owner.tag;
+    if let Shape::Large { usable_bytes } = old_shape {
+        leave_large(block as usize, usable_bytes, owner);
+    }
+    let moved = if owner.isolated {
+        // SAFETY: by the caller; its page says that it lies in the arena of this region.
+        unsafe { isolated::resize(tag, block, new_size, layout.align()) }
+    } else {
+        // SAFETY: by the caller, and neither size is 0.
+        unsafe { Jemalloc.realloc(block, at_least_a_byte(layout), new_size.max(1)) }
+    };
+    if moved.is_null() {
+        return moved;
+    }
+    with_record(|record| {
+        let counts = threads::counts(record);
+        // SAFETY: by the caller, `new_size` at this alignment is a valid layout.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        if owner.isolated {
+            charge_in_arena(record, counts, moved, new_layout, tag);
+        } else {
+            charge(record, counts, moved, new_layout, Some(tag));
+        }
+        // Last: a region whose only block this is has one all the time.
+        counts.count(tag, old_shape, layout.size(), FREED);
+    });
+    moved
+}

@@ -1,0 +1,96 @@
+//! Charging and crediting a block that has a slot in its page, when its class and the page's word are known.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, ThreadRecord, with_record};
+
+use crate::classes::{PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth, slots_in_page};
+use crate::counters::{ALLOCATED, FREED, count_small};
+use crate::marks::{enter_small, offset_of};
+use crate::pages;
+use crate::protocol::{self, Rows};
+use crate::rows::Heap;
+use crate::threads::{self, REGISTERED};
+use crate::words::Word;
+
+/// Twice the size class of a size up to 4 KiB.
+///
+/// # Safety
+/// * `size` is at most a page.
+#[inline(always)]
+pub(crate) unsafe fn pair_of(size: usize) -> u8 {
+    // SAFETY: by the caller; the table has an entry for each eighth of a page.
+    unsafe { *PAIR_OF_EIGHTH.get_unchecked(eighth(size)) }
+}
+
+/// What the mixed path needs of a class, by twice its number.
+///
+/// # Safety
+/// * `pair` came from [`pair_of`].
+#[inline(always)]
+pub(crate) unsafe fn slots_of(pair: u8) -> &'static Slots {
+    // SAFETY: by the caller, `pair / 2` is a class.
+    unsafe { SLOTS.get_unchecked(usize::from(pair) / 2) }
+}
+
+/// As `charge_small`, for a block whose class may be larger than its size needs.
+///
+/// # Safety
+/// * `pair` came from [`pair_of`], and `block` is null or what jemalloc returned, in a slab of that class, for `size` bytes.
+#[inline(always)]
+pub(crate) unsafe fn charge_slot(block: *mut u8, pair: u8, size: usize, word: Word) {
+    let (tag, set, mixed) = with_record(|record| (record.tag(), record.counters(), record.mixed()));
+    if word.low() != mixed | u16::from(pair) {
+        return charge_cold(block, pair, size);
+    }
+    // SAFETY: `pair` is from `pair_of`.
+    let slots = unsafe { slots_of(pair) };
+    let offset = offset_of(block as usize);
+    let (row, slot) = (word.row_unchecked(), slots.slot_of(offset));
+    Heap.entry(row, slot).store(tag, Relaxed);
+    // SAFETY: the thread is registered, so these are its own counters of the current region.
+    unsafe { count_small(set, pair, ALLOCATED, size) };
+    // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
+    // page has become ours. Its neighbour tells most pages that have not.
+    if offset >= slots.last_offset as usize && (slot == 0 || Heap.entry(row, slot - 1).load(Relaxed) == tag) {
+        unmix(block as usize, pair);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn unmix(address: usize, pair: u8) {
+    let class = usize::from(pair) / 2;
+    if let Some(word) = pages::word(address) {
+        let tag = with_record(ThreadRecord::tag);
+        protocol::flip(word, &Heap, slots_in_page(class, offset_of(address)), tag, &REGISTERED);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn charge_cold(block: *mut u8, pair: u8, size: usize) {
+    if !block.is_null() {
+        with_record(|record| {
+            let class = usize::from(pair) / 2;
+            let counts = threads::counts(record);
+            let tag = enter_small(block as usize, class, record.region_tag() & !ISOLATED_BIT);
+            counts.count(tag, Shape::Small { class }, size, ALLOCATED);
+        });
+    }
+}
+
+/// Credits the owner of a small block, as the word of its page says.
+///
+/// # Safety
+/// * `base` is the thread's own set; `pair` came from [`pair_of`]; the block lives in a slab of that class and was charged
+///   with `size` bytes, and `word` is its page's.
+#[inline(always)]
+pub(crate) unsafe fn credit_slot(block: *mut u8, base: *mut u8, pair: u8, size: usize, word: Word) {
+    // SAFETY: `pair` is from `pair_of`.
+    let slots = unsafe { slots_of(pair) };
+    let tag = protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize)));
+    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+    // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
+    unsafe { count_small(set, pair, FREED, size) };
+}
