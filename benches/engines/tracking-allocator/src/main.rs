@@ -52,6 +52,19 @@ struct Guard {
     number: usize,
 }
 
+/// A new group. The crate's `register` answers `None` where another thread registers at the same moment, not only when
+/// all ids are taken, so it is asked again, and a thread that keeps losing lets the other one go on.
+fn registered() -> AllocationGroupToken {
+    const TRIES: usize = 1_000_000;
+    for _ in 0..TRIES {
+        if let Some(token) = AllocationGroupToken::register() {
+            return token;
+        }
+        std::thread::yield_now();
+    }
+    panic!("AllocationGroupToken::register answered None {TRIES} times");
+}
+
 fn enter(number: usize) -> Guard {
     let kept = TOKENS.with_borrow_mut(|tokens| {
         if tokens.len() <= number {
@@ -59,7 +72,7 @@ fn enter(number: usize) -> Guard {
         }
         tokens[number].take()
     });
-    let token = kept.unwrap_or_else(|| Box::new(AllocationGroupToken::register().expect("there are 2^64 of them")));
+    let token = kept.unwrap_or_else(|| Box::new(registered()));
     let mut token = NonNull::from(Box::leak(token));
     // SAFETY: the box was leaked just now, so nothing else refers to the token until `Drop` takes it back.
     let borrowed: &'static mut AllocationGroupToken = unsafe { token.as_mut() };
