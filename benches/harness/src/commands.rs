@@ -16,10 +16,12 @@ use crate::{
     instructions, latency, page, run, scale, table,
 };
 
-/// Rounds of `--quick`: as few as still make a median with quartiles.
+/// Rounds of `--quick`: as few as still make a median with quartiles, if that many fit.
 const QUICK_ROUNDS: usize = 7;
 /// `--quick` begins no round that would end after this, so that it ends within eight minutes.
-const QUICK_BUDGET: Duration = Duration::from_secs(420);
+const QUICK_BUDGET: Duration = Duration::from_secs(435);
+/// `--quick` does so many times fewer iterations, so that three rounds of every engine fit.
+const QUICK_PART: u64 = 2;
 /// A run that takes longer than this is given up in `--quick`.
 const QUICK_LIMIT: Duration = Duration::from_secs(20);
 /// With more load than this before the start, someone else is using the processors.
@@ -32,11 +34,22 @@ pub fn compare(arguments: &Compare) -> Result<bool, String> {
     let interrupted = watch_for_interrupt()?;
     let rounds = if arguments.quick { QUICK_ROUNDS } else { usize::from(arguments.rounds) };
     let mut record = Record::begin("compare", rounds, &engines, used(&workloads));
+    if arguments.quick {
+        for used in &mut record.configuration.workloads {
+            used.iterations = (used.iterations / QUICK_PART).max(1);
+        }
+    }
+    for engine in &mut record.configuration.engines {
+        let longer = |used: &&WorkloadUsed| engines::find(&engine.id).is_some_and(|one| one.runs_longer(&used.id));
+        engine.longer = record.configuration.workloads.iter().filter(longer).map(|used| used.id.clone()).collect();
+    }
     if let Some(load) = record.machine.load_before.filter(|load| *load > QUIET_LOAD) {
         eprintln!("note: the machine is busy (load average {load}), so the ratios will scatter; the record says so");
     }
-    let (budget, limit) = if arguments.quick { (Some(QUICK_BUDGET), QUICK_LIMIT) } else { (None, run::LIMIT) };
-    let plan = Plan { engines: &engines, workloads: &workloads, rounds, budget, limit };
+    let quick = arguments.quick;
+    let (budget, limit, part) =
+        if quick { (Some(QUICK_BUDGET), QUICK_LIMIT, QUICK_PART) } else { (None, run::LIMIT, 1) };
+    let plan = Plan { engines: &engines, workloads: &workloads, rounds, budget, limit, part, slow_once: quick };
     compare::run(&plan, &mut record, &interrupted);
     print!("{}", table::render(&record));
     finish(&record, &arguments.choice)

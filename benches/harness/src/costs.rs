@@ -6,7 +6,7 @@ mod short;
 use std::fs;
 use std::path::Path;
 
-use crate::record::{Record, Row};
+use crate::record::{Failure, Record, Row};
 
 /// A place for generated text in a document.
 struct Place {
@@ -30,7 +30,7 @@ fn origin(up: &str, name: &str, record: &Record) -> String {
     let cores = machine.cores.map_or("?".to_owned(), |cores| cores.to_string());
     let partial = if record.complete { "" } else { " The run was interrupted." };
     let host = if machine.virtual_machine == Some(true) { ", virtual machine" } else { "" };
-    let rounds = record.rows.iter().map(|row| row.rounds).min().unwrap_or(0);
+    let rounds = record.rounds();
     let what = match record.command.as_str() {
         "instructions" => "Instructions per allocation and free, counted by callgrind (`instructions`)".to_owned(),
         "latency" => format!("Medians of {rounds} interleaved rounds (`latency`), in nanoseconds"),
@@ -57,10 +57,8 @@ fn ratio(row: &Row) -> String {
 
 /// What stands where nothing was measured: the reason, never a number.
 fn missing(record: &Record, workload: &str, engine: &str) -> String {
-    record.failure(workload, engine).map_or("?".to_owned(), |failure| {
-        let first = failure.reason.lines().next().unwrap_or("failed");
-        format!("failed: {}", first.replace('|', "/"))
-    })
+    let told = |failure: &Failure| format!("failed: {}", failure.in_short().replace('|', "/"));
+    record.failure(workload, engine).map_or("?".to_owned(), told)
 }
 
 /// The first place that `document` has.
@@ -120,7 +118,12 @@ mod tests {
     fn record() -> Record {
         let workload =
             |id: &str| WorkloadUsed { id: id.into(), about: String::new(), operation: String::new(), iterations: 1 };
-        let engine = |id: &str| EngineUsed { id: id.into(), about: String::new(), allocator: serde_json::Value::Null };
+        let engine = |id: &str| EngineUsed {
+            id: id.into(),
+            about: String::new(),
+            allocator: serde_json::Value::Null,
+            longer: Vec::new(),
+        };
         Record {
             command: "compare".into(),
             complete: true,
@@ -150,7 +153,7 @@ mod tests {
             let table = (place.render)(&[("benches/records/a.json".into(), record())]);
             assert!(table.contains("1.02 [1.01-1.04] |"), "{table}");
             assert!(table.contains("2.5 ns a pair |"), "{table}");
-            assert!(table.contains("failed: no / room |"), "{table}");
+            assert!(table.contains("failed: no / room at all |"), "{table}");
             assert!(table.contains("Median of 3 interleaved rounds"), "{table}");
             assert!(table.contains("cap"), "{table}");
         }

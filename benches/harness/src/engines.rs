@@ -22,7 +22,14 @@ pub struct Engine {
     pub feature: Option<&'static str>,
     /// How many times fewer iterations it runs, because each of its allocations takes so much longer.
     pub fewer: u64,
+    /// How many times more iterations it runs of the workloads in [`LONGER`], and 1 for most engines: what it does every
+    /// second must happen within the timed part.
+    pub more: u64,
 }
+
+/// Workloads whose every iteration does the same work, so that more of them measure the same: those that an engine with
+/// a rhythm of its own runs for longer.
+pub const LONGER: &[&str] = &["loop64", "ring", "ring_mixed", "json", "btree"];
 
 /// What an engine knows of the heap at any moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +66,7 @@ pub const ENGINES: &[Engine] = &[
     ledger("heapledger-tagged", "heapledger, regions entered as the workload says"),
     Engine {
         feature: Some("sampler"),
+        more: 16,
         ..ledger("heapledger-sampler", "heapledger-tagged with a sampler that takes a summary every second")
     },
     alone("glibc", "the C library's malloc", Counts::Nothing),
@@ -79,7 +87,7 @@ pub const LEDGER: &[&str] = &[PLAIN, "heapledger-untagged", "heapledger-tagged"]
 
 /// An engine in a package of its own.
 const fn alone(id: &'static str, about: &'static str, counts: Counts) -> Engine {
-    Engine { id, about, folder: id, environment: &[], counts, feature: None, fewer: 1 }
+    Engine { id, about, folder: id, environment: &[], counts, feature: None, fewer: 1, more: 1 }
 }
 
 /// An engine of the ledger's package.
@@ -88,9 +96,18 @@ const fn ledger(id: &'static str, about: &'static str) -> Engine {
 }
 
 impl Engine {
-    /// Iterations of `workload` for this engine.
-    pub fn iterations(&self, workload: &Info) -> u64 {
-        (workload.iterations / self.fewer).max(1)
+    /// Iterations of `workload` for this engine, if the others run `part` of them less. A run that must last for seconds
+    /// is not shortened.
+    pub fn iterations(&self, workload: &Info, part: u64) -> u64 {
+        if self.runs_longer(workload.id) {
+            return workload.iterations * self.more;
+        }
+        (workload.iterations / part / self.fewer).max(1)
+    }
+
+    /// Whether it runs more iterations of `workload` than the others.
+    pub fn runs_longer(&self, workload: &str) -> bool {
+        self.more > 1 && LONGER.contains(&workload)
     }
 }
 
@@ -104,7 +121,7 @@ mod tests {
     use std::collections::HashSet;
     use std::path::Path;
 
-    use super::{ENGINES, LEDGER, PLAIN, find};
+    use super::{ENGINES, LEDGER, LONGER, PLAIN, find};
     use crate::WORKSPACE;
 
     #[test]
@@ -114,6 +131,19 @@ mod tests {
         assert_eq!(ENGINES[0].id, PLAIN);
         assert!(find("no-such-engine").is_none());
         assert!(LEDGER.iter().all(|id| find(id).is_some()));
+    }
+
+    #[test]
+    fn the_sampler_runs_some_workloads_for_longer_and_a_shortened_comparison_does_not_shorten_them() {
+        let (sampler, plain) = (find("heapledger-sampler").expect("listed"), find(PLAIN).expect("listed"));
+        for id in LONGER {
+            let info = workloads::info(id).expect("it is a workload");
+            assert_eq!(sampler.iterations(info, 2), sampler.more * info.iterations, "{id}");
+            assert_eq!(plain.iterations(info, 2), info.iterations / 2, "{id}");
+        }
+        let sizes = workloads::info("sizes").expect("it is a workload");
+        assert_eq!(sampler.iterations(sizes, 1), sizes.iterations);
+        assert_eq!(find("dhat").expect("listed").iterations(sizes, 1_000_000), 1, "one at least");
     }
 
     #[test]

@@ -137,7 +137,12 @@ mod tests {
 
     #[test]
     fn a_ratio_is_taken_within_its_round_and_not_for_plain_itself() {
-        let plain = EngineUsed { id: "plain".into(), about: String::new(), allocator: serde_json::Value::Null };
+        let plain = EngineUsed {
+            id: "plain".into(),
+            about: String::new(),
+            allocator: serde_json::Value::Null,
+            longer: Vec::new(),
+        };
         let configuration = Configuration { engines: vec![plain], ..Configuration::default() };
         let mut record = Record { configuration, ..Record::default() };
         rows("ring", "other", &[told(200.0), told(300.0)], &[told(100.0), told(200.0)], &mut record);

@@ -100,7 +100,12 @@ mod tests {
     use crate::rows::TIME_RATIO;
 
     fn record() -> Record {
-        let engine = |id: &str| EngineUsed { id: id.into(), about: String::new(), allocator: serde_json::Value::Null };
+        let engine = |id: &str| EngineUsed {
+            id: id.into(),
+            about: String::new(),
+            allocator: serde_json::Value::Null,
+            longer: Vec::new(),
+        };
         let json = WorkloadUsed { id: "json".into(), about: String::new(), operation: String::new(), iterations: 1 };
         Record {
             command: "compare".into(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::build::Built;
+use crate::engines::PLAIN;
 use crate::machine::{Machine, Source};
 use crate::stats::Spread;
 
@@ -60,6 +61,10 @@ pub struct EngineUsed {
     pub about: String,
     /// What its allocator said of itself: version, build flags, options.
     pub allocator: Value,
+    /// The workloads of which it ran more iterations than the others, so that what it does now and then falls into
+    /// their timed parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub longer: Vec<String>,
 }
 
 /// A workload of a record.
@@ -174,9 +179,24 @@ impl Record {
         self.row(workload, engine, measure).map(|row| row.median)
     }
 
+    /// How many rounds it has: those of the plain engine, because another one may run in fewer.
+    pub fn rounds(&self) -> usize {
+        let fewest = |of: &dyn Fn(&&Row) -> bool| self.rows.iter().filter(of).map(|row| row.rounds).min();
+        fewest(&|row| row.engine == PLAIN).or_else(|| fewest(&|_| true)).unwrap_or(0)
+    }
+
     /// Why `engine` has no rows for `workload`, if it failed.
     pub fn failure(&self, workload: &str, engine: &str) -> Option<&Failure> {
         self.failures.iter().find(|failure| failure.workload == workload && failure.engine == engine)
+    }
+}
+
+impl Failure {
+    /// The reason in one line: of a panic the first line says where and the second one why, so both are told.
+    pub fn in_short(&self) -> String {
+        let lines = self.reason.lines().map(str::trim).filter(|line| !line.is_empty()).take(2);
+        let text = lines.collect::<Vec<_>>().join(" ");
+        if text.is_empty() { "failed".to_owned() } else { text }
     }
 }
 
@@ -186,6 +206,7 @@ impl From<&Built> for EngineUsed {
             id: built.engine.id.to_owned(),
             about: built.engine.about.to_owned(),
             allocator: built.allocator.clone(),
+            longer: Vec::new(),
         }
     }
 }

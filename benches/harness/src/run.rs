@@ -28,9 +28,9 @@ pub struct Sample {
     pub peak_rss_bytes: Option<u64>,
 }
 
-/// Runs `workload` once in a process of its own, which may take `limit`.
-pub fn measure(built: &Built, workload: &Info, limit: Duration) -> Result<Sample, String> {
-    let iterations = built.engine.iterations(workload).to_string();
+/// Runs `workload` once in a process of its own, which may take `limit`, with `part` of its iterations less.
+pub fn measure(built: &Built, workload: &Info, part: u64, limit: Duration) -> Result<Sample, String> {
+    let iterations = built.engine.iterations(workload, part).to_string();
     let arguments = [workload.id, "--iterations", &iterations];
     sample(&within(&mut command(built.program(workload.class)?, built.engine, &arguments), limit)?)
 }

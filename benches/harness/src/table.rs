@@ -25,7 +25,7 @@ pub fn render(record: &Record) -> String {
         let mut name = workload.id.as_str();
         for engine in &record.configuration.engines {
             let line = match record.failure(&workload.id, &engine.id) {
-                Some(failure) => format!("failed: {}", first_line(&failure.reason)),
+                Some(failure) => format!("failed: {}", failure.in_short()),
                 None => cells(record, &workload.id, &engine.id),
             };
             // Writing to a String cannot fail.
@@ -33,17 +33,11 @@ pub fn render(record: &Record) -> String {
             name = "";
         }
     }
-    let rounds = record.rows.iter().map(|row| row.rounds).min().unwrap_or(0);
-    let _ = writeln!(
-        text,
-        "medians of {rounds} rounds; ratios are to plain in the same round; cpu: ratio of processor time"
-    );
+    let (rounds, asked) = (record.rounds(), record.configuration.rounds);
+    let of = if rounds < asked { format!("{rounds} of {asked}") } else { rounds.to_string() };
+    let _ =
+        writeln!(text, "medians of {of} rounds; ratios are to plain in the same round; cpu: ratio of processor time");
     text
-}
-
-/// What fits into a table; the record has the rest.
-fn first_line(reason: &str) -> &str {
-    reason.lines().next().unwrap_or_default()
 }
 
 fn cells(record: &Record, workload: &str, engine: &str) -> String {
@@ -86,7 +80,7 @@ pub fn render_instructions(record: &Record) -> String {
                 record.row(&workload.id, &engine.id, measure).map_or(String::new(), |row| format!("{:.1}", row.median))
             };
             let line = match record.failure(&workload.id, &engine.id) {
-                Some(failure) => first_line(&failure.reason).to_owned(),
+                Some(failure) => failure.in_short(),
                 None => format!("{:>12} {:>12}", median(INSTRUCTIONS), median(INSTRUCTIONS_OVER_PLAIN)),
             };
             let _ = writeln!(text, "{name:<12} {:<20} {}", engine.id, line.trim_end());
@@ -104,7 +98,12 @@ mod tests {
 
     #[test]
     fn the_table_is_eighty_columns_or_a_little_more_and_shows_failures() {
-        let engine = |id: &str| EngineUsed { id: id.into(), about: String::new(), allocator: serde_json::Value::Null };
+        let engine = |id: &str| EngineUsed {
+            id: id.into(),
+            about: String::new(),
+            allocator: serde_json::Value::Null,
+            longer: Vec::new(),
+        };
         let record = Record {
             configuration: Configuration {
                 engines: vec![engine("heapledger-untagged"), engine("heapledger-tagged")],
@@ -126,7 +125,7 @@ mod tests {
         };
         let table = render(&record);
         assert!(
-            table.contains("1.125") && table.contains("1.06-1.19") && table.contains("failed: it crashed"),
+            table.contains("1.125") && table.contains("1.06-1.19") && table.contains("failed: it crashed in main"),
             "{table}"
         );
         assert!(table.lines().all(|line| line.len() <= 108), "{table}");

@@ -63,6 +63,15 @@ fn compare(record: &Record) -> String {
     text.push_str(
         "\nGeometric means of the medians below; programs in several regions switch among them all the time.\n\n",
     );
+    for engine in record.configuration.engines.iter().filter(|engine| !engine.longer.is_empty()) {
+        let _ = writeln!(
+            text,
+            "{} ran more iterations of {}, so that its timed part lasted for seconds; in the others it is about as \
+             long as a run of the other engines, and hardly anything that it does every second falls into it.\n",
+            engine.id,
+            engine.longer.join(", ")
+        );
+    }
     let used = |info: &&Info| record.configuration.workloads.iter().any(|used| used.id == info.id);
     text.push_str("### Time\n\n| workload | plain jemalloc |");
     text.push_str(&head(&engines));

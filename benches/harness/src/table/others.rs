@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{duration, first_line};
+use super::duration;
 use crate::footprint::{EACH_BYTES, EACH_OVER_PLAIN_BYTES, PROGRAM, TEXT_BYTES, TEXT_OVER_PLAIN_BYTES};
 use crate::latency::AGAIN;
 use crate::record::Record;
@@ -36,7 +36,7 @@ pub fn render_latency(record: &Record) -> String {
                 );
             }
             if let Some(failure) = record.failure(&workload.id, engine) {
-                line = format!(" failed: {}", first_line(&failure.reason));
+                line = format!(" failed: {}", failure.in_short());
             }
             let _ = writeln!(text, "{name:<12} {engine:<20}{}", line.trim_end());
             name = "";
