@@ -27,7 +27,7 @@ fn holds(name: &str) {
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.len() >= 5, "{stdout}");
     for check in checks {
-        assert!(is_true(check), "{check}");
+        assert!(is_true(check), "{check}\n{stdout}");
         assert!(check["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{check}");
     }
     for note in report["notes"].as_array().unwrap().iter().filter_map(Value::as_str) {
