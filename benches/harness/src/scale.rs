@@ -17,7 +17,8 @@ pub use fit::Line;
 
 /// Time of one reading. The row says `at` which value of the shape.
 pub const CALL_NS: &str = "call_ns";
-/// The worst that another thread felt, and what it felt at most in all but one of a thousand cases.
+/// The worst that another thread felt, and what it felt at most in all but one of a thousand cases; a sample is a window
+/// of a second or more.
 pub const STALL_MAX_NS: &str = "stall_max_ns";
 /// See [`STALL_MAX_NS`].
 pub const STALL_P999_NS: &str = "stall_p999_ns";
@@ -86,8 +87,8 @@ const STALLS_AT: &[f64] = &[0.1 * GIB, 4.0 * GIB];
 
 #[derive(Deserialize)]
 struct Stalls {
-    quiet: BTreeMap<String, Felt>,
-    reading: BTreeMap<String, Felt>,
+    quiet: Vec<BTreeMap<String, Felt>>,
+    reading: Vec<BTreeMap<String, Felt>>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +120,8 @@ pub fn run(program: &Path, rounds: usize, record: &mut Record, interrupted: &Ato
     let used: Vec<String> = record.configuration.workloads.iter().map(|used| used.id.clone()).collect();
     let shapes: Vec<&Shape> = SHAPES.iter().filter(|shape| used.iter().any(|id| id == shape.id)).collect();
     let stalls = used.iter().any(|id| id == STALLS);
-    let steps = shapes.iter().map(|shape| shape.values.len()).sum::<usize>() * rounds + STALLS_AT.len();
+    let stalls_at = if stalls { STALLS_AT } else { &[] };
+    let steps = (shapes.iter().map(|shape| shape.values.len()).sum::<usize>() + stalls_at.len()) * rounds;
     let progress = Progress::new(steps);
     for shape in shapes {
         for &value in shape.values {
@@ -147,19 +149,24 @@ pub fn run(program: &Path, rounds: usize, record: &mut Record, interrupted: &Ato
             }
         }
     }
-    for &value in STALLS_AT.iter().filter(|_| stalls) {
-        progress.step(&format!("stalls at {:.1} GiB", value / GIB));
-        let told = room(value).and_then(|()| felt(program, value));
-        if interrupted.load(Ordering::Relaxed) {
-            progress.finish();
-            return;
-        }
-        match told {
-            Ok(told) => told.into_iter().for_each(|row| record.rows.push(row)),
-            Err(reason) => {
+    for &value in stalls_at {
+        let mut windows = Windows::new();
+        for round in 0..rounds {
+            progress.step(&format!("round {}/{rounds} stalls at {:.1} GiB", round + 1, value / GIB));
+            let told = room(value).and_then(|()| felt(program, value, &mut windows));
+            if interrupted.load(Ordering::Relaxed) {
+                progress.finish();
+                return;
+            }
+            if let Err(reason) = told {
                 let workload = format!("{STALLS} {:.1} GiB", value / GIB);
                 record.failures.push(Failure { workload, engine: "heapledger".to_owned(), reason });
+                break;
             }
+        }
+        for (kind, felt) in windows {
+            record.rows.extend(Row::at(STALLS, &kind, STALL_P999_NS, value, felt.iter().map(|f| f.p999_ns).collect()));
+            record.rows.extend(Row::at(STALLS, &kind, STALL_MAX_NS, value, felt.iter().map(|f| f.max_ns).collect()));
         }
     }
     progress.finish();
@@ -195,19 +202,19 @@ fn readings(program: &Path, shape: &str, value: f64) -> Result<BTreeMap<String, 
     serde_json::from_str(&line).map_err(|error| format!("cannot read what the program printed: {error}: {line:?}"))
 }
 
-fn felt(program: &Path, value: f64) -> Result<Vec<Row>, String> {
+/// What was felt in every window, by kind and by what was read meanwhile.
+type Windows = BTreeMap<String, Vec<Felt>>;
+
+fn felt(program: &Path, value: f64, windows: &mut Windows) -> Result<(), String> {
     let line = asked(program, STALLS, value)?;
     let told: Stalls =
         serde_json::from_str(&line).map_err(|error| format!("cannot read the stalls: {error}: {line:?}"))?;
-    let mut rows = Vec::new();
-    for (when, kinds) in [("quiet", told.quiet), ("reading", told.reading)] {
-        for (kind, felt) in kinds {
-            let engine = format!("{kind} {when}");
-            rows.extend(Row::at(STALLS, &engine, STALL_P999_NS, value, vec![felt.p999_ns]));
-            rows.extend(Row::at(STALLS, &engine, STALL_MAX_NS, value, vec![felt.max_ns]));
+    for (when, each) in [("quiet", told.quiet), ("reading", told.reading)] {
+        for (kind, felt) in each.into_iter().flatten() {
+            windows.entry(format!("{kind} {when}")).or_default().push(felt);
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn asked(program: &Path, shape: &str, value: f64) -> Result<String, String> {

@@ -218,13 +218,14 @@ fn reading(record: &Record) -> String {
         let same = |one: &&Row| one.engine == row.engine && one.at == row.at && one.measure == STALL_P999_NS;
         let p999 = record.rows.iter().find(same).map_or("?".to_owned(), |row| duration(row.median));
         let gib = row.at.unwrap_or_default() / 1_073_741_824.0;
-        let _ = writeln!(stalls, "| {} | {gib:.1} GiB | {p999} | {} |", row.engine, duration(row.median));
+        let (worst, largest) = (duration(row.median), duration(row.max));
+        let _ = writeln!(stalls, "| {} | {gib:.1} GiB | {} | {p999} | {worst} | {largest} |", row.engine, row.rounds);
     }
     if !stalls.is_empty() {
         let _ = writeln!(
             text,
-            "### What another thread feels\n\n| kind, while nothing or statements are read | resident | p99.9 | worst |\n\
-             |---|--:|--:|--:|\n{stalls}"
+            "### What another thread feels\n\n| kind, while nothing or statements are read | resident | \
+             windows | p99.9, median | worst of a window, median | largest |\n|---|--:|--:|--:|--:|--:|\n{stalls}"
         );
     }
     text

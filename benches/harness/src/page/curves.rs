@@ -99,10 +99,12 @@ fn stalls(record: &Record) -> String {
         let p999 = record.rows.iter().find(same).map_or("?".to_owned(), |row| duration(row.median));
         let _ = writeln!(
             html,
-            "<tr><td>{}</td><td class=\"n\">{:.1} GiB</td><td class=\"n\">{p999}</td><td class=\"n\">{}</td></tr>",
+            "<tr><td>{}</td><td class=\"n\">{:.1} GiB</td><td class=\"n\">{p999}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td></tr>",
             escaped(&row.engine),
             row.at.unwrap_or_default() / 1_073_741_824.0,
-            duration(row.median)
+            duration(row.median),
+            duration(row.max)
         );
     }
     if html.is_empty() {
@@ -110,6 +112,6 @@ fn stalls(record: &Record) -> String {
     }
     format!(
         "<h3>What another thread feels</h3>\n<table><tr><th>kind, while nothing or statements are read</th>\
-         <th>resident</th><th>p99.9</th><th>worst</th></tr>\n{html}</table>\n"
+         <th>resident</th><th>p99.9</th><th>worst of a window, median</th><th>largest</th></tr>\n{html}</table>\n"
     )
 }

@@ -95,7 +95,14 @@ pub fn render_scale(record: &Record) -> String {
             .find(|one| one.engine == row.engine && one.at == row.at && one.measure == STALL_P999_NS)
             .map_or(String::new(), |row| duration(row.median));
         let at = row.at.unwrap_or_default() / 1_073_741_824.0;
-        let _ = writeln!(text, "{:<20} at {at:.1} GiB: p99.9 {p999}, worst {}", row.engine, duration(row.median));
+        let _ = writeln!(
+            text,
+            "{:<20} at {at:.1} GiB: p99.9 {p999}, worst {} (median of {} windows), of all {}",
+            row.engine,
+            duration(row.median),
+            row.rounds,
+            duration(row.max)
+        );
     }
     debug_assert!(record.rows.iter().all(|row| [CALL_NS, STALL_MAX_NS, STALL_P999_NS].contains(&row.measure.as_str())));
     text

@@ -10,28 +10,38 @@ use serde_json::{Value, json};
 
 use super::shape;
 
-/// Statements are read for so long, and before that nothing is read for as long.
-const PERIOD: Duration = Duration::from_secs(3);
+/// How often nothing is read and then statements are: the worst of one window is an accident, the median of several is
+/// not.
+const WINDOWS: usize = 7;
+/// Statements are read for so long in each window, and before that nothing is read for as long.
+const PERIOD: Duration = Duration::from_millis(1_500);
 const LONGEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
-const BLOCK_BYTES: usize = 256;
+/// Blocks that are held at a time and then dropped: 250 of each size, where a thread's cache keeps 200 at most, so that
+/// jemalloc's arenas are reached, whose locks a statement may hold.
+const BLOCKS: usize = 1_000;
+/// The sizes of the blocks in turn: slabs of three classes, and one that no thread's cache takes.
+const BLOCK_BYTES: [usize; 4] = [64, 512, 4_096, 65_536];
 /// What is mapped, and whose pages are touched one by one.
 const MAPPED_BYTES: usize = 64 * 4_096;
 const PAGE_BYTES: usize = 4_096;
 
-/// Both periods, with `bytes` resident.
+/// Every window, with `bytes` resident.
 pub fn measure(bytes: u64) -> Result<Value, String> {
     let bytes = usize::try_from(bytes).map_err(|_| format!("{bytes} is too much for this machine"))?;
     let held = shape::resident(bytes);
-    let quiet = during(|| std::thread::sleep(PERIOD))?;
     let mut statements = 0_u64;
-    let reading = during(|| {
-        let began = Instant::now();
-        while began.elapsed() < PERIOD {
-            black_box(heapledger::statement().is_ok());
-            statements += 1;
-        }
-    })?;
+    let (mut quiet, mut reading) = (Vec::with_capacity(WINDOWS), Vec::with_capacity(WINDOWS));
+    for _ in 0..WINDOWS {
+        quiet.push(during(|| std::thread::sleep(PERIOD))?);
+        reading.push(during(|| {
+            let began = Instant::now();
+            while began.elapsed() < PERIOD {
+                black_box(heapledger::statement().is_ok());
+                statements += 1;
+            }
+        })?);
+    }
     drop(held);
     Ok(json!({ "quiet": quiet, "reading": reading, "statements": statements }))
 }
@@ -50,10 +60,14 @@ fn during(work: impl FnOnce()) -> Result<Value, String> {
 
 fn feel(ended: &AtomicBool) -> Result<Value, String> {
     let histogram = || Histogram::<u64>::new_with_bounds(1, LONGEST_NS, DIGITS).map_err(|error| error.to_string());
-    let (mut malloc, mut map, mut fault) = (histogram()?, histogram()?, histogram()?);
+    let (mut malloc, mut free, mut map, mut fault) = (histogram()?, histogram()?, histogram()?, histogram()?);
+    let mut held: Vec<Vec<u8>> = Vec::with_capacity(BLOCKS);
     while !ended.load(Ordering::Relaxed) {
-        for _ in 0..64 {
-            timed(&mut malloc, || drop(black_box(Vec::<u8>::with_capacity(black_box(BLOCK_BYTES)))));
+        for bytes in BLOCK_BYTES.into_iter().cycle().take(BLOCKS) {
+            timed(&mut malloc, || held.push(black_box(Vec::with_capacity(black_box(bytes)))));
+        }
+        for block in held.drain(..) {
+            timed(&mut free, || drop(block));
         }
         let mut mapped = None;
         timed(&mut map, || mapped = Some(MmapMut::map_anon(MAPPED_BYTES)));
@@ -62,7 +76,7 @@ fn feel(ended: &AtomicBool) -> Result<Value, String> {
             timed(&mut fault, || *byte = 1);
         }
     }
-    Ok(json!({ "malloc": points(&malloc), "mmap": points(&map), "page_fault": points(&fault) }))
+    Ok(json!({ "malloc": points(&malloc), "free": points(&free), "mmap": points(&map), "page_fault": points(&fault) }))
 }
 
 fn timed(histogram: &mut Histogram<u64>, work: impl FnOnce()) {
