@@ -27,9 +27,9 @@ pub struct Engine {
     pub more: u64,
 }
 
-/// Workloads whose every iteration does the same work, so that more of them measure the same: those that an engine with
-/// a rhythm of its own runs for longer.
-pub const LONGER: &[&str] = &["loop64", "ring", "ring_mixed", "json", "btree"];
+/// Workloads that an engine with a rhythm of its own runs for longer: every iteration of them does the same work from the
+/// first one on, so that more of them measure the same. Parsing JSON, for one, gets faster as the heap warms.
+pub const LONGER: &[&str] = &["loop64", "ring", "ring_mixed", "btree"];
 
 /// What an engine knows of the heap at any moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
