@@ -10,7 +10,8 @@ use workloads::{Class, Info, WORKLOADS};
 use crate::build::{self, Built};
 use crate::compare::{self, Plan};
 use crate::engines::{self, ENGINES, Engine, LEDGER};
-use crate::record::{Failure, Record, WorkloadUsed};
+use crate::output::{Destination, say};
+use crate::record::{Record, WorkloadUsed};
 use crate::{
     Choice, Compare, Footprint, Golden, Instructions, Latency, Report, Scale, costs, footprint, gates, golden,
     instructions, latency, page, run, scale, table,
@@ -24,6 +25,8 @@ const QUICK_BUDGET: Duration = Duration::from_secs(435);
 const QUICK_PART: u64 = 2;
 /// A run that takes longer than this is given up in `--quick`.
 const QUICK_LIMIT: Duration = Duration::from_secs(20);
+/// Where a count would stand without valgrind.
+const NO_VALGRIND: &str = "SKIPPED valgrind: it is not on the PATH, so no instruction was counted; install valgrind";
 /// With more load than this before the start, someone else is using the processors.
 const QUIET_LOAD: f64 = 0.5;
 
@@ -33,7 +36,8 @@ pub fn compare(arguments: &Compare) -> Result<bool, String> {
     let engines = built(&arguments.choice, &workloads)?;
     let interrupted = watch_for_interrupt()?;
     let rounds = if arguments.quick { QUICK_ROUNDS } else { usize::from(arguments.rounds) };
-    let mut record = Record::begin("compare", rounds, &engines, used(&workloads));
+    let mut record =
+        Record::begin("compare", rounds, &engines, used(&workloads)).of_built(arguments.choice.built.as_deref());
     if arguments.quick {
         for used in &mut record.configuration.workloads {
             used.iterations = (used.iterations / QUICK_PART).max(1);
@@ -50,37 +54,26 @@ pub fn compare(arguments: &Compare) -> Result<bool, String> {
     let (budget, limit, part) =
         if quick { (Some(QUICK_BUDGET), QUICK_LIMIT, QUICK_PART) } else { (None, run::LIMIT, 1) };
     let plan = Plan { engines: &engines, workloads: &workloads, rounds, budget, limit, part, slow_once: quick };
+    let destination = Destination::open(arguments.choice.json.as_deref(), &record)?;
     compare::run(&plan, &mut record, &interrupted);
-    print!("{}", table::render(&record));
-    finish(&record, &arguments.choice)
+    finish(destination, &record, table::render)
 }
 
 /// Counts, prints the table, writes the record.
 pub fn instructions(arguments: &Instructions) -> Result<bool, String> {
     let workloads = chosen_workloads(&arguments.choice.only, &instructions::counted())?;
+    let Some(valgrind) = instructions::valgrind() else {
+        say(NO_VALGRIND)?;
+        return Ok(true);
+    };
     let engines = built(&arguments.choice, &workloads)?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
-    let mut record = Record::begin("instructions", rounds, &engines, used(&workloads));
-    match instructions::valgrind() {
-        Some(valgrind) => {
-            instructions::run(&valgrind, &engines, &workloads, rounds, &mut record, &interrupted);
-            print!("{}", table::render_instructions(&record));
-            finish(&record, &arguments.choice)
-        }
-        None => {
-            println!("SKIPPED valgrind: it is not on the PATH, so no instruction was counted; install valgrind");
-            for (workload, built) in workloads.iter().flat_map(|info| engines.iter().map(move |built| (info, built))) {
-                record.failures.push(Failure {
-                    workload: workload.id.to_owned(),
-                    engine: built.engine.id.to_owned(),
-                    reason: "SKIPPED valgrind: not on the PATH".to_owned(),
-                });
-            }
-            write(&record, &arguments.choice)?;
-            Ok(true)
-        }
-    }
+    let mut record =
+        Record::begin("instructions", rounds, &engines, used(&workloads)).of_built(arguments.choice.built.as_deref());
+    let destination = Destination::open(arguments.choice.json.as_deref(), &record)?;
+    instructions::run(&valgrind, &engines, &workloads, rounds, &mut record, &interrupted);
+    finish(destination, &record, table::render_instructions)
 }
 
 /// Times single operations, prints the table, writes the record.
@@ -89,10 +82,10 @@ pub fn latency(arguments: &Latency) -> Result<bool, String> {
     let engines = built_for(&arguments.choice, &[Class::Pattern])?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
-    let mut record = Record::begin("latency", rounds, &engines, patterns);
+    let mut record = Record::begin("latency", rounds, &engines, patterns).of_built(arguments.choice.built.as_deref());
+    let destination = Destination::open(arguments.choice.json.as_deref(), &record)?;
     latency::run(&engines, rounds, &mut record, &interrupted);
-    print!("{}", table::render_latency(&record));
-    finish(&record, &arguments.choice)
+    finish(destination, &record, table::render_latency)
 }
 
 /// Measures code and resident memory per thread and per region, prints the table, writes the record.
@@ -100,10 +93,11 @@ pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
     let engines = built_for(&arguments.choice, &[Class::Pattern])?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
-    let mut record = Record::begin("footprint", rounds, &engines, footprint::counted());
+    let mut record =
+        Record::begin("footprint", rounds, &engines, footprint::counted()).of_built(arguments.choice.built.as_deref());
+    let destination = Destination::open(arguments.choice.json.as_deref(), &record)?;
     footprint::run(&engines, rounds, &mut record, &interrupted);
-    print!("{}", table::render_footprint(&record));
-    finish(&record, &arguments.choice)
+    finish(destination, &record, table::render_footprint)
 }
 
 /// Times readings of the ledger in growing processes, prints the table, writes the record.
@@ -113,17 +107,16 @@ pub fn scale(arguments: &Scale) -> Result<bool, String> {
         build::binary("heapledger", "bench-heapledger-scale", None, Class::Pattern, arguments.built.as_deref())?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
-    let mut record = Record::begin("scale", rounds, &[], shapes);
+    let mut record = Record::begin("scale", rounds, &[], shapes).of_built(arguments.built.as_deref());
+    let destination = Destination::open(arguments.json.as_deref(), &record)?;
     scale::run(&program, rounds, &mut record, &interrupted);
-    print!("{}", table::render_scale(&record));
-    let choice = Choice { json: arguments.json.clone(), ..Choice::default() };
-    finish(&record, &choice)
+    finish(destination, &record, table::render_scale)
 }
 
 /// Counts what must not grow, and compares it with the file of accepted counts or writes it there.
 pub fn golden(arguments: &Golden) -> Result<bool, String> {
     let Some(valgrind) = instructions::valgrind() else {
-        println!("SKIPPED valgrind: it is not on the PATH, so no instruction was counted; install valgrind");
+        say(NO_VALGRIND)?;
         return Ok(true);
     };
     let workloads: Vec<Info> = instructions::counted().into_iter().filter(|info| info.id != "phase").collect();
@@ -136,20 +129,20 @@ pub fn golden(arguments: &Golden) -> Result<bool, String> {
     let measured = golden::Golden::of(&record)?;
     if arguments.accept {
         measured.write(&arguments.file)?;
-        println!("{} has the counts of this build", arguments.file.display());
+        say(&format!("{} has the counts of this build", arguments.file.display()))?;
         return Ok(true);
     }
     let accepted = golden::Golden::read(&arguments.file)?;
     if accepted.rustc != measured.rustc {
-        println!(
+        say(&format!(
             "SKIPPED golden counts: they were accepted with {}, this is {}; accept them anew with --accept",
             accepted.rustc.as_deref().unwrap_or("an unknown compiler"),
             measured.rustc.as_deref().unwrap_or("an unknown compiler"),
-        );
+        ))?;
         return Ok(true);
     }
     let (text, grown) = accepted.compare(&measured);
-    print!("{text}");
+    say(&text)?;
     if grown > 0 {
         eprintln!(
             "counts grew: find out why; if it must be, accept them with \
@@ -183,12 +176,12 @@ pub fn report(arguments: &Report) -> Result<bool, String> {
     if let Some(path) = &arguments.html {
         std::fs::write(path, page::render(&records))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        println!("wrote {}", path.display());
+        say(&format!("wrote {}", path.display()))?;
         return Ok(true);
     }
     match costs::update(&arguments.readme, &records, arguments.check) {
         Ok(message) => {
-            println!("{message}");
+            say(&message)?;
             Ok(true)
         }
         Err(message) if arguments.check => {
@@ -205,18 +198,16 @@ pub fn gates(paths: &[PathBuf]) -> Result<bool, String> {
     for path in paths {
         verdicts.extend(gates::judge(&Record::read(path)?));
     }
-    print!("{}", gates::render(&verdicts));
+    say(&gates::render(&verdicts))?;
     Ok(verdicts.iter().all(gates::Verdict::passes))
 }
 
 /// Prints the ids that the other commands take.
-pub fn list() {
-    for info in WORKLOADS {
-        println!("workload  {:<20} {}", info.id, info.about);
-    }
-    for engine in ENGINES {
-        println!("engine    {:<20} {}", engine.id, engine.about);
-    }
+pub fn list() -> Result<bool, String> {
+    let workloads = WORKLOADS.iter().map(|info| format!("workload  {:<20} {}", info.id, info.about));
+    let engines = ENGINES.iter().map(|engine| format!("engine    {:<20} {}", engine.id, engine.about));
+    say(&workloads.chain(engines).collect::<Vec<_>>().join("\n"))?;
+    Ok(true)
 }
 
 fn chosen_workloads(only: &[String], from: &[Info]) -> Result<Vec<Info>, String> {
@@ -252,7 +243,7 @@ fn built_for(choice: &Choice, needed: &[Class]) -> Result<Vec<Built>, String> {
     Ok(built)
 }
 
-/// The first Ctrl-C asks for an end that keeps what was measured; the second one ends at once.
+/// The first Ctrl-C, SIGTERM or SIGHUP asks for an end that keeps what was measured; the second one ends at once.
 fn watch_for_interrupt() -> Result<Arc<AtomicBool>, String> {
     /// What a shell reports of a program that ended by Ctrl-C.
     const INTERRUPTED: i32 = 130;
@@ -267,9 +258,10 @@ fn watch_for_interrupt() -> Result<Arc<AtomicBool>, String> {
     Ok(interrupted)
 }
 
-/// Writes the record and says what is missing from it.
-fn finish(record: &Record, choice: &Choice) -> Result<bool, String> {
-    write(record, choice)?;
+/// Writes the record, then prints its table, so that a closed stdout loses no record, and says what is missing from it.
+fn finish(destination: Destination, record: &Record, table: fn(&Record) -> String) -> Result<bool, String> {
+    destination.write(record)?;
+    say(&table(record))?;
     for failure in &record.failures {
         eprintln!("{} on {}: {}", failure.engine, failure.workload, failure.reason);
     }
@@ -277,13 +269,6 @@ fn finish(record: &Record, choice: &Choice) -> Result<bool, String> {
         eprintln!("interrupted: only whole rounds were kept");
     }
     Ok(record.complete && record.failures.is_empty())
-}
-
-fn write(record: &Record, choice: &Choice) -> Result<(), String> {
-    let Some(path) = &choice.json else { return Ok(()) };
-    record.write(path)?;
-    eprintln!("wrote {}", path.display());
-    Ok(())
 }
 
 #[cfg(test)]

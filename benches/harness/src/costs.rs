@@ -25,7 +25,13 @@ const PLACES: &[Place] = &[
 fn origin(up: &str, name: &str, record: &Record) -> String {
     let machine = &record.machine;
     let unknown = |value: Option<&str>| value.unwrap_or("unknown").to_owned();
-    let commit: String = record.source.commit.as_deref().unwrap_or("unknown").chars().take(12).collect();
+    let commit: String = match (&record.source.commit, &record.configuration.built) {
+        (Some(commit), _) => format!("commit {}", commit.chars().take(12).collect::<String>()),
+        (None, Some(folder)) => format!("programs built before in {folder}, of an unknown commit"),
+        (None, None) => "commit unknown".to_owned(),
+    };
+    let load = |load: Option<f64>| load.map_or("?".to_owned(), |load| format!("{load:.2}"));
+    let (before, after) = (load(machine.load_before), load(record.configuration.load_after));
     let dirty = if record.source.dirty == Some(true) { " with changes" } else { "" };
     let cores = machine.cores.map_or("?".to_owned(), |cores| cores.to_string());
     let partial = if record.complete { "" } else { " The run was interrupted." };
@@ -42,7 +48,8 @@ fn origin(up: &str, name: &str, record: &Record) -> String {
         ),
     };
     format!(
-        "{what}; {}, {cores} cores{host}, Linux {}, {}, commit {commit}{dirty}; every sample is in \
+        "{what}; {}, {cores} cores{host}, Linux {}, {}, {commit}{dirty}, load average \
+         {before} before and {after} after; every sample is in \
          [{name}]({up}{name}).{partial}",
         unknown(machine.cpu.as_deref()),
         unknown(machine.kernel.as_deref()),

@@ -15,6 +15,7 @@ mod golden;
 mod instructions;
 mod latency;
 mod machine;
+mod output;
 mod page;
 mod progress;
 mod record;
@@ -78,7 +79,7 @@ struct Choice {
     /// Builds nothing and runs the programs in this folder, which a run before left there (`target/release`).
     #[arg(long, value_name = "FOLDER")]
     built: Option<PathBuf>,
-    /// Writes the record here.
+    /// Writes the record here; without it into target/heapledger-bench, with the day and time in its name.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -134,7 +135,7 @@ struct Scale {
     /// Builds nothing and runs the programs in this folder, which a run before left there (`target/release`).
     #[arg(long, value_name = "FOLDER")]
     built: Option<PathBuf>,
-    /// Writes the record here.
+    /// Writes the record here; without it into target/heapledger-bench, with the day and time in its name.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -178,10 +179,7 @@ fn main() -> ExitCode {
         Task::Golden(arguments) => commands::golden(&arguments),
         Task::Report(arguments) => commands::report(&arguments),
         Task::Gates { record } => commands::gates(&record),
-        Task::List => {
-            commands::list();
-            Ok(true)
-        }
+        Task::List => commands::list(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Record {
 pub struct Configuration {
     /// Rounds that were asked for.
     pub rounds: usize,
+    /// The folder of programs that were built before, without the path to it: then nobody knows of which commit they are.
+    #[serde(default)]
+    pub built: Option<String>,
     /// The load average of one minute at the end.
     pub load_after: Option<f64>,
     /// The engines, in the order of the first round.
@@ -161,12 +165,23 @@ impl Record {
             source: Source::read(),
             configuration: Configuration {
                 rounds,
+                built: None,
                 load_after: None,
                 engines: engines.iter().map(EngineUsed::from).collect(),
                 workloads,
             },
             ..Record::default()
         }
+    }
+
+    /// The same of programs that lie in the folder `built`, if there is one: they are of a commit that nobody knows.
+    pub fn of_built(mut self, built: Option<&Path>) -> Record {
+        if let Some(folder) = built {
+            let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+            self.configuration.built = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+            (self.source.commit, self.source.dirty) = (None, None);
+        }
+        self
     }
 
     /// The row of one measure, if it was measured.

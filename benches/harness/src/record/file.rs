@@ -1,7 +1,7 @@
 //! Records as files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
@@ -26,9 +26,14 @@ impl Record {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        let unfinished = path.with_extension("unfinished");
+        let unfinished = Record::unfinished(path);
         fs::write(&unfinished, text).map_err(failed)?;
         fs::rename(&unfinished, path).map_err(failed)
+    }
+
+    /// Where a record lies until it is whole.
+    pub fn unfinished(path: &Path) -> PathBuf {
+        path.with_extension("unfinished")
     }
 
     /// JSON with one line per row, engine and workload, so that two records can be compared by eye.
@@ -38,6 +43,7 @@ impl Record {
             "    ",
             &[
                 ("rounds", json(&configuration.rounds)?),
+                ("built", json(&configuration.built)?),
                 ("load_after", json(&configuration.load_after)?),
                 ("engines", array("      ", &configuration.engines)?),
                 ("workloads", array("      ", &configuration.workloads)?),
@@ -131,6 +137,16 @@ mod tests {
         let again: Record = serde_json::from_str(&text).expect("it is JSON");
         assert_eq!(again.rows, record.rows);
         assert_eq!(again.failures, record.failures);
+    }
+
+    #[test]
+    fn programs_that_were_built_before_have_no_commit_and_no_path() {
+        let mut record = Record { schema: SCHEMA, ..Record::default() };
+        record.source.commit = Some("abc".into());
+        record.source.dirty = Some(false);
+        let text = record.of_built(Some("/no/such/place/release".as_ref())).to_json().expect("it is plain data");
+        assert!(text.contains(r#""built": "release""#) && text.contains(r#""commit": null"#), "{text}");
+        assert!(!text.contains("/no/such"), "{text}");
     }
 
     #[test]
