@@ -3,7 +3,10 @@
 mod compare;
 mod others;
 
+use workloads::{Info, Mix, WORKLOADS};
+
 use crate::record::Record;
+use crate::rows::TIME_RATIO;
 
 const UNTAGGED: &str = "heapledger-untagged";
 const TAGGED: &str = "heapledger-tagged";
@@ -30,6 +33,45 @@ impl Verdict {
     pub fn passes(&self) -> bool {
         self.measured.is_some_and(|measured| measured <= self.limit)
     }
+}
+
+/// Fewer rounds than this make no median that a gate could trust.
+const ROUNDS: usize = 7;
+
+/// What the reader must know of `record` before its verdicts, and whether it has rounds enough to be judged.
+///
+/// # Errors
+///
+/// If no gate looks at records of its command.
+pub fn about(name: &str, record: &Record) -> Result<(String, bool), String> {
+    if !["compare", "latency", "footprint"].contains(&record.command.as_str()) {
+        return Err(format!(
+            "{name} is a record of `{}`, and no gate looks at it: give one of compare, latency or footprint",
+            record.command
+        ));
+    }
+    let rounds = record.rounds();
+    let enough = rounds >= ROUNDS;
+    let mut text = format!("{name}: {}, {rounds} of {} rounds", record.command, record.configuration.rounds);
+    if !enough {
+        text.push_str(&format!(" (FAIL: {ROUNDS} are needed)"));
+    }
+    text.push_str(if record.complete { ", complete" } else { ", interrupted" });
+    text.push_str(match record.source.dirty {
+        Some(true) => ", source with changes",
+        Some(false) => ", source as committed",
+        None => ", source unknown",
+    });
+    if record.command == "compare" {
+        for (mixed, words) in [(false, "programs in one region"), (true, "programs in several")] {
+            let all = || WORKLOADS.iter().filter(|info| info.is_program() && (info.mix != Mix::Pure) == mixed);
+            let has = |info: &&Info| record.row(info.id, TAGGED, TIME_RATIO).is_some();
+            let names: Vec<&str> = all().filter(has).map(|info| info.id).collect();
+            text.push_str(&format!("\n{words}: {} of {}: {}", names.len(), all().count(), names.join(", ")));
+        }
+    }
+    text.push('\n');
+    Ok((text, enough))
 }
 
 /// Every gate of the kind of `record` against its medians.
@@ -69,4 +111,31 @@ pub fn render(verdicts: &[Verdict]) -> String {
     let failed = verdicts.iter().filter(|verdict| !verdict.passes()).count();
     text.push_str(&format!("{} gates, {failed} failed; {missed} goals missed\n", verdicts.len()));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TAGGED, about};
+    use crate::record::{Record, Row};
+    use crate::rows::TIME_RATIO;
+
+    #[test]
+    fn a_record_says_what_it_lacks_and_few_rounds_do_not_pass() {
+        let of = |rounds: usize| {
+            let rows = vec![Row::new("json", TAGGED, TIME_RATIO, vec![1.0; rounds]).expect("samples")];
+            about("a.json", &Record { command: "compare".into(), rows, ..Record::default() }).expect("it has gates")
+        };
+        assert!(of(7).1 && !of(6).1);
+        let (text, _) = of(6);
+        assert!(
+            text.contains("6 of") && text.contains("interrupted") && text.contains("region: 1 of 7: json"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_record_without_gates_is_refused_by_the_name_of_its_command() {
+        let record = Record { command: "scale".into(), ..Record::default() };
+        assert!(about("a.json", &record).expect_err("no gate").contains("`scale`"));
+    }
 }
