@@ -13,12 +13,24 @@ struct Place {
     begin: &'static str,
     end: &'static str,
     render: fn(&[(String, Record)]) -> String,
+    /// Of which commands it has tables.
+    commands: &'static [&'static str],
 }
 
 /// Where the README has its table, and docs/costs.md all of them.
 const PLACES: &[Place] = &[
-    Place { begin: "<!-- costs:begin -->", end: "<!-- costs:end -->", render: short::render },
-    Place { begin: "<!-- all-costs:begin -->", end: "<!-- all-costs:end -->", render: full::render },
+    Place {
+        begin: "<!-- costs:begin -->",
+        end: "<!-- costs:end -->",
+        render: short::render,
+        commands: &["compare", "instructions"],
+    },
+    Place {
+        begin: "<!-- all-costs:begin -->",
+        end: "<!-- all-costs:end -->",
+        render: full::render,
+        commands: &["compare", "latency", "footprint", "instructions", "scale"],
+    },
 ];
 
 /// Where the figures come from, in a sentence or two.
@@ -95,11 +107,29 @@ pub fn named(document: &str) -> Vec<String> {
     names
 }
 
+/// Whether every one of `records` has a table in `place`, which would be emptied otherwise, and with it the names by which
+/// the records are found again.
+fn fits(place: &Place, records: &[(String, Record)]) -> Result<(), String> {
+    for (name, record) in records {
+        if !place.commands.contains(&record.command.as_str()) {
+            let known = place.commands.join(", ");
+            return Err(format!("{name} is a record of `{}`; it has tables of {known} alone", record.command));
+        }
+        if record.rows.is_empty() {
+            return Err(format!("{name} has no rows"));
+        }
+    }
+    if records.is_empty() { Err("no record was given".to_owned()) } else { Ok(()) }
+}
+
 /// Puts the table of `records` into the file `readme`, or with `check` only says whether it is there already.
 pub fn update(readme: &Path, records: &[(String, Record)], check: bool) -> Result<String, String> {
     let text = fs::read_to_string(readme).map_err(|error| format!("cannot read {}: {error}", readme.display()))?;
     let fresh = place(&text)
-        .and_then(|place| replaced(&text, place, &(place.render)(records)))
+        .and_then(|place| {
+            fits(place, records)?;
+            replaced(&text, place, &(place.render)(records))
+        })
         .map_err(|error| format!("{}: {error}", readme.display()))?;
     match (fresh == text, check) {
         (true, _) => Ok(format!("{} agrees with its records", readme.display())),
@@ -115,7 +145,7 @@ pub fn update(readme: &Path, records: &[(String, Record)], check: bool) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::{PLACES, named, place, replaced};
+    use super::{PLACES, fits, named, place, replaced};
     use crate::engines::ENGINES;
     use crate::record::{Configuration, EngineUsed, Failure, Record, Row, WorkloadUsed};
     use crate::rows::{OPERATION_NS, TIME_RATIO};
@@ -186,6 +216,15 @@ mod tests {
         assert_eq!(once, "# Title\n<!-- costs:begin -->\nnew\n<!-- costs:end -->\nrest\n");
         assert_eq!(replaced(&once, found, "new\n").expect("the markers are there"), once);
         assert!(place("# Title\n").err().expect("no markers").contains("costs:begin"));
+    }
+
+    #[test]
+    fn a_record_that_would_leave_nothing_between_the_markers_is_refused() {
+        let of = |command: &str| [("a.json".to_owned(), Record { command: command.into(), ..record() })];
+        assert!(fits(&PLACES[0], &of("scale")).expect_err("the README has none").contains("`scale`"));
+        assert_eq!(fits(&PLACES[1], &of("scale")), Ok(()));
+        assert!(fits(&PLACES[0], &[("a.json".into(), Record { rows: Vec::new(), ..record() })]).is_err());
+        assert!(fits(&PLACES[0], &[]).is_err());
     }
 
     #[test]

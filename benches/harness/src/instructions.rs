@@ -72,6 +72,7 @@ pub fn run(
         }
     }
     progress.finish();
+    record.configuration.load_after = crate::machine::load();
     record.complete = true;
 }
 

@@ -142,9 +142,9 @@ struct Scale {
 
 #[derive(Args)]
 struct Golden {
-    /// The file of accepted counts.
-    #[arg(long, default_value = "benches/golden.json")]
-    file: PathBuf,
+    /// The file of accepted counts; without it benches/golden.json of the workspace.
+    #[arg(long)]
+    file: Option<PathBuf>,
     /// Accepts the counts of this build: writes them into the file.
     #[arg(long)]
     accept: bool,
