@@ -93,11 +93,11 @@ pub fn latency(arguments: &Latency) -> Result<bool, String> {
 
 /// Measures code and resident memory per thread and per region, prints the table, writes the record.
 pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
+    let kinds = footprint::chosen(&arguments.choice.only)?;
     let engines = built_for(&arguments.choice, &[Class::Pattern])?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
-    let mut record =
-        Record::begin("footprint", rounds, &engines, footprint::counted()).of_built(arguments.choice.built.as_deref());
+    let mut record = Record::begin("footprint", rounds, &engines, kinds).of_built(arguments.choice.built.as_deref());
     let destination = Destination::open(arguments.choice.json.as_deref(), &record)?;
     footprint::run(&engines, rounds, &mut record, &interrupted);
     finish(destination, &record, table::render_footprint)

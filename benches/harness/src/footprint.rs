@@ -36,8 +36,17 @@ struct Told {
     rss_after_bytes: i64,
 }
 
-/// What a record says of its rows' workloads.
-pub fn counted() -> Vec<WorkloadUsed> {
+/// What a record says of its rows' workloads: those of `only`, or all.
+pub fn chosen(only: &[String]) -> Result<Vec<WorkloadUsed>, String> {
+    let all = counted();
+    if let Some(unknown) = only.iter().find(|id| !all.iter().any(|used| &used.id == *id)) {
+        let known = all.iter().map(|used| used.id.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(format!("there is nothing called {unknown:?} here; there are {known}"));
+    }
+    Ok(all.into_iter().filter(|used| only.is_empty() || only.contains(&used.id)).collect())
+}
+
+fn counted() -> Vec<WorkloadUsed> {
     let used = |id: &str, about: &str, iterations| WorkloadUsed {
         id: id.to_owned(),
         about: about.to_owned(),
@@ -54,10 +63,15 @@ pub fn counted() -> Vec<WorkloadUsed> {
 
 /// Measures every engine, `rounds` times where it must run.
 pub fn run(engines: &[Built], rounds: usize, record: &mut Record, interrupted: &AtomicBool) {
-    let progress = Progress::new(engines.len() * rounds * COUNTS.len());
-    code(engines, record);
+    let used: Vec<String> = record.configuration.workloads.iter().map(|used| used.id.clone()).collect();
+    let is_used = |kind: &str| used.iter().any(|id| id == kind);
+    let counts: Vec<(&str, u64)> = COUNTS.iter().copied().filter(|(kind, _)| is_used(kind)).collect();
+    let progress = Progress::new(engines.len() * rounds * counts.len());
+    if is_used(PROGRAM) {
+        code(engines, record);
+    }
     for built in engines {
-        for &(kind, count) in COUNTS {
+        for &(kind, count) in &counts {
             let mut samples = Vec::with_capacity(rounds);
             for _ in 0..rounds {
                 progress.step(&format!("{kind} {}", built.engine.id));
@@ -125,7 +139,7 @@ fn text_bytes(program: &Path) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTS, KINDS, TEXT_BYTES, TEXT_OVER_PLAIN_BYTES, push, text_bytes};
+    use super::{COUNTS, KINDS, TEXT_BYTES, TEXT_OVER_PLAIN_BYTES, chosen, push, text_bytes};
     use crate::record::Record;
 
     #[test]
@@ -142,6 +156,13 @@ mod tests {
         push(&mut record, "program", "other", TEXT_BYTES, TEXT_OVER_PLAIN_BYTES, vec![90.0]);
         assert_eq!(record.median("program", "other", TEXT_OVER_PLAIN_BYTES), Some(-10.0));
         assert_eq!(record.median("program", "plain", TEXT_OVER_PLAIN_BYTES), None);
+    }
+
+    #[test]
+    fn an_unknown_kind_is_named_beside_those_that_exist() {
+        let error = chosen(&["nonsense".into()]).expect_err("there is none");
+        assert!(error.contains("nonsense") && error.contains("threads"), "{error}");
+        assert_eq!(chosen(&["regions".into()]).expect("it exists").len(), 1);
     }
 
     #[test]

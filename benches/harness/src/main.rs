@@ -117,6 +117,7 @@ struct Latency {
 
 #[derive(Args)]
 struct Footprint {
+    /// `--only` takes `program`, `threads` and `regions` here.
     #[command(flatten)]
     choice: Choice,
     /// How many times each is measured.

@@ -181,6 +181,39 @@ pub fn line(record: &Record, shape: &Shape, kind: &str) -> Option<Line> {
     Line::through(&record.rows.iter().filter(of).filter_map(point).collect::<Vec<_>>())
 }
 
+/// Below this ratio of the largest median to the smallest one a reading does not grow with the shape.
+const SAME: f64 = 1.25;
+/// A line that is farther off than this part of a point does not describe the points.
+const OFF: f64 = 0.25;
+
+/// What the points of `kind` over the values of `shape` say: no growth, what dominates at the end, or where they leave the
+/// line.
+pub fn word(record: &Record, shape: &Shape, kind: &str) -> Option<String> {
+    let line = line(record, shape, kind)?;
+    let of = |row: &&Row| row.workload == shape.id && row.engine == kind && row.measure == CALL_NS;
+    let mut points: Vec<(f64, f64)> =
+        record.rows.iter().filter(of).filter_map(|row| row.at.map(|at| (at, row.median))).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (least, most) = points.iter().fold((f64::INFINITY, 0.0_f64), |(l, m), p| (l.min(p.1), m.max(p.1)));
+    let &(end, longest) = points.last()?;
+    if most < SAME * least {
+        return Some("does not grow".to_owned());
+    }
+    if line.off <= OFF {
+        let part = line.base / longest * 100.0;
+        return Some(format!("the base is {part:.0} % at {}", shown(shape, end)));
+    }
+    let steepness = |pair: &&[(f64, f64)]| (pair[1].1 / pair[0].1).ln() / (pair[1].0 / pair[0].0).ln();
+    let steepest = points.windows(2).max_by(|a, b| steepness(a).total_cmp(&steepness(b)))?;
+    let (from, to) = (steepest[0], steepest[1]);
+    Some(format!(
+        "no line; steepest from {} to {}: {:.1} times the time",
+        shown(shape, from.0),
+        shown(shape, to.0),
+        to.1 / from.1
+    ))
+}
+
 /// The kinds of reading that were timed in `shape`.
 pub fn kinds(record: &Record, shape: &Shape) -> Vec<String> {
     let mut kinds: Vec<String> = Vec::new();
@@ -234,7 +267,7 @@ fn room(bytes: f64) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CALL_NS, SHAPES, chosen, line, room};
+    use super::{CALL_NS, SHAPES, chosen, line, room, word};
     use crate::record::{Record, Row};
 
     #[test]
@@ -248,6 +281,21 @@ mod tests {
         let record = Record { rows: vec![row(1.0), row(4.0), row(12.0)], ..Record::default() };
         let line = line(&record, shape, "statement").expect("three points");
         assert!((line.base - 2e6).abs() < 1.0 && (line.slope - 3e6).abs() < 1.0, "{line:?}");
+    }
+
+    #[test]
+    fn a_word_says_what_dominates_or_where_the_points_jump() {
+        let shape = SHAPES.iter().find(|shape| shape.id == "threads").expect("it is in the list");
+        let of = |points: &[(f64, f64)]| {
+            let row = |&(at, ns): &(f64, f64)| Row::at("threads", "quick", CALL_NS, at, vec![ns]);
+            let record = Record { rows: points.iter().filter_map(row).collect(), ..Record::default() };
+            word(&record, shape, "quick").expect("there are points")
+        };
+        assert_eq!(of(&[(1.0, 100.0), (8.0, 110.0), (32.0, 105.0)]), "does not grow");
+        // 100 ns and 1 ns per thread.
+        assert_eq!(of(&[(1.0, 101.0), (8.0, 108.0), (100.0, 200.0)]), "the base is 50 % at 100");
+        let jump = of(&[(1.0, 100.0), (8.0, 110.0), (32.0, 2_200.0), (128.0, 2_300.0)]);
+        assert_eq!(jump, "no line; steepest from 8 to 32: 20.0 times the time");
     }
 
     #[test]

@@ -187,7 +187,7 @@ fn reading(record: &Record) -> String {
         let heads: String = shape.values.iter().map(|value| format!(" {} |", scale::shown(shape, *value))).collect();
         let _ = writeln!(
             text,
-            "### By {}: {}\n\n| reading |{heads} base | per {} | off the line |\n|---|{}--:|--:|--:|",
+            "### By {}: {}\n\n| reading |{heads} base | per {} | off the line | what the points say |\n|---|{}--:|--:|--:|---|",
             shape.id,
             shape.about,
             shape.unit.0,
@@ -206,9 +206,11 @@ fn reading(record: &Record) -> String {
             match scale::line(record, shape, &kind) {
                 Some(line) => {
                     let off = line.off * 100.0;
-                    let _ = writeln!(text, " {} | {} | {off:.0} % |", duration(line.base), duration(line.slope));
+                    let word = scale::word(record, shape, &kind).unwrap_or_default();
+                    let (base, slope) = (duration(line.base), duration(line.slope));
+                    let _ = writeln!(text, " {base} | {slope} | {off:.0} % | {word} |");
                 }
-                None => text.push_str(" ? | ? | ? |\n"),
+                None => text.push_str(" ? | ? | ? | ? |\n"),
             }
         }
         text.push('\n');

@@ -52,6 +52,7 @@ fn chart(record: &Record, shape: &Shape) -> String {
         content.push_str(&line("grid", (x.place(value), TOP), (x.place(value), HEIGHT - BOTTOM)));
         content.push_str(&text("tick", "middle", (x.place(value), HEIGHT - 10.0), &scale::shown(shape, value)));
     }
+    let mut names: Vec<(f64, &str)> = Vec::new();
     for (at, kind) in kinds.iter().enumerate() {
         let points: Vec<(f64, f64)> = of(kind).iter().map(|(at, row)| (x.place(*at), y.place(row.median))).collect();
         let _ = write!(content, "<g class=\"mark {}\">\n{}", colour(at), path("curve", &points));
@@ -66,10 +67,29 @@ fn chart(record: &Record, shape: &Shape) -> String {
         }
         content.push_str("</g>\n");
         if let Some((_, py)) = points.last() {
-            content.push_str(&text("name", "start", (WIDTH - RIGHT + 10.0, py + 4.0), kind));
+            names.push((py + 4.0, kind));
         }
     }
+    for (py, kind) in apart(names) {
+        content.push_str(&text("name", "start", (WIDTH - RIGHT + 10.0, py), kind));
+    }
     drawing(WIDTH, HEIGHT, &format!("time of a reading by {}", shape.about), &content)
+}
+
+/// The names at their heights, moved down where two would lie on each other, and all up if the last one would leave the
+/// chart.
+fn apart(mut names: Vec<(f64, &str)>) -> Vec<(f64, &str)> {
+    const LINE: f64 = 15.0;
+    names.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for at in 1..names.len() {
+        names[at].0 = names[at].0.max(names[at - 1].0 + LINE);
+    }
+    let mut lowest = HEIGHT - 4.0;
+    for (y, _) in names.iter_mut().rev() {
+        *y = y.min(lowest);
+        lowest = *y - LINE;
+    }
+    names
 }
 
 fn lines(record: &Record, shape: &Shape) -> String {
@@ -78,12 +98,13 @@ fn lines(record: &Record, shape: &Shape) -> String {
         if let Some(line) = scale::line(record, shape, &kind) {
             let _ = writeln!(
                 html,
-                "<li>{}: {} + {} per {}, every point within {:.0} %</li>",
+                "<li>{}: {} + {} per {}, every point within {:.0} %: {}</li>",
                 escaped(&kind),
                 duration(line.base),
                 duration(line.slope),
                 shape.unit.0,
-                line.off * 100.0
+                line.off * 100.0,
+                escaped(&scale::word(record, shape, &kind).unwrap_or_default())
             );
         }
     }
@@ -114,4 +135,15 @@ fn stalls(record: &Record) -> String {
         "<h3>What another thread feels</h3>\n<table><tr><th>kind, while nothing or statements are read</th>\
          <th>resident</th><th>p99.9</th><th>worst of a window, median</th><th>largest</th></tr>\n{html}</table>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+
+    #[test]
+    fn names_do_not_lie_on_each_other_and_stay_in_the_chart() {
+        assert_eq!(apart(vec![(50.0, "b"), (49.0, "a"), (200.0, "c")]), [(49.0, "a"), (64.0, "b"), (200.0, "c")]);
+        assert_eq!(apart(vec![(295.0, "a"), (296.0, "b")]), [(281.0, "a"), (296.0, "b")]);
+    }
 }

@@ -83,7 +83,8 @@ pub fn render_scale(record: &Record) -> String {
             }
             if let Some(line) = scale::line(record, shape, &kind) {
                 let (base, slope, unit) = (duration(line.base), duration(line.slope), shape.unit.0);
-                let _ = write!(text, " = {base} + {slope} per {unit}, within {:.0} %", line.off * 100.0);
+                let word = scale::word(record, shape, &kind).unwrap_or_default();
+                let _ = write!(text, " = {base} + {slope} per {unit}, within {:.0} %: {word}", line.off * 100.0);
             }
             text.push('\n');
         }
