@@ -32,6 +32,8 @@ pub(crate) mod mapbuf;
 pub(crate) mod maps;
 #[cfg(target_os = "linux")]
 pub(crate) mod memory;
+#[cfg(target_os = "linux")]
+mod moving;
 mod residency;
 mod rollup;
 #[cfg(target_os = "linux")]

@@ -59,7 +59,7 @@ pub struct KernelPages {
     /// Mapped to the kernel's page of zeroes: in the address space, not in RSS. 0 if the backend cannot tell, and then
     /// they make `anon` an interval.
     pub zero_bytes: u64,
-    /// In swap.
+    /// Told as swapped: what is in swap, and guards and marks inside mappings, of which nothing is in memory.
     pub swapped_bytes: u64,
     /// Bytes of ranges whose file pages the backend cannot count; if not 0, `file` and `shmem` lack them.
     pub unknown_file_bytes: u64,

@@ -16,7 +16,7 @@ pub enum PageKind {
     Zero,
     /// Either [`Anon`](Self::Anon) or [`Zero`](Self::Zero): the backend cannot tell.
     AnonOrZero,
-    /// In swap, which RSS leaves out.
+    /// In swap, or a mark inside a mapping that the kernel tells in the same way; RSS leaves both out.
     Swapped,
 }
 

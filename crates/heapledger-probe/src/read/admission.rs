@@ -50,7 +50,7 @@ pub(crate) fn admit(roots: Roots<'_>, maps: &mut Maps, classes: &Classes) -> Res
     if std::env::var_os(VARIABLE).is_some_and(|value| value == "off") {
         return Err(refuse("switched off", "HEAPLEDGER_WALK is off"));
     }
-    super::arenas::refuse_settings()?;
+    super::arenas::refuse_settings(&Jemalloc)?;
     admit_layout(roots, maps, classes, LAYOUTS, emap_symbol())
 }
 

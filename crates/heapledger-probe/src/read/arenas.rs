@@ -173,12 +173,25 @@ pub(crate) fn classes() -> Result<Classes, ReadError> {
 ///
 /// # Errors
 ///
-/// [`ReadError::NotAdmitted`] with the name of the setting.
-pub(crate) fn refuse_settings() -> Result<(), ReadError> {
-    let step = "settings";
-    // SAFETY: of type bool, read as a number.
-    if unsafe { read::<u8>(c"opt.hpa") }.is_ok_and(|set| set != 0) {
-        return Err(ReadError::NotAdmitted { step, why: "opt.hpa is on" });
+/// [`ReadError::NotAdmitted`] with the name of the setting; [`ReadError::Key`] if jemalloc does not say how it is set,
+/// for then it may be on.
+pub(crate) fn refuse_settings(ctl: &impl Ctl) -> Result<(), ReadError> {
+    if ctl.flag(Key::OptHpa)? {
+        return Err(ReadError::NotAdmitted { step: "settings", why: "opt.hpa is on" });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::read::settings::tests::Arenas as Silent;
+
+    #[test]
+    fn a_setting_that_may_be_on_is_refused_as_one_that_is() {
+        assert_eq!(refuse_settings(&Silent(&[], Cell::new(0))), Err(ReadError::Key { key: "opt.hpa" }));
+        assert_eq!(refuse_settings(&Jemalloc), Ok(()), "the tests of settings start a process where it is on");
+    }
 }

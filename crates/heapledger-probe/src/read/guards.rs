@@ -12,7 +12,7 @@ const ENTRY_BYTES: usize = 8;
 /// The bit of an entry by which the kernel tells such a page, from Linux 6.15 on; before it is 0.
 const ENTRY_GUARD: u64 = 1 << 58;
 
-impl Pages {
+impl Pages<'_> {
     /// Calls `each` with the address of each guard page of `start..end`, by address. Allocates nothing; about 10 ns for
     /// each page of the range.
     ///

@@ -1,6 +1,6 @@
 //! Which pages of a range are in memory, by one of three backends of Linux.
 //!
-//! The unsafe part: two system calls that write into buffers on the stack, which are as large as they are told.
+//! The unsafe part: one system call that reads a constant of the process.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::file::{bytes, open};
+use super::moving::Swap;
 use super::{Backend, Roots};
 use crate::ReadError;
 use crate::attribute::{PageKind, Run};
@@ -18,9 +19,8 @@ pub(super) const FILE: &str = "/proc/self/pagemap";
 /// The kernel holds a lock of the address space during a call, so a call asks for no more than this.
 const CALL_BYTES: usize = 64 << 20;
 
-/// Entries of the pagemap file read at once, and bytes of mincore.
+/// Entries of the pagemap file read at once.
 const ENTRIES: usize = 512;
-const MINCORE_PAGES: usize = 4096;
 
 /// What a range is known to be, so that no more is asked than is needed.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -36,21 +36,24 @@ pub(crate) enum Range {
 
 /// A backend, ready.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub(crate) struct Pages<'a> {
     backend: Backend,
+    pub(super) roots: Roots<'a>,
     file: Option<File>,
     pub(super) page_bytes: usize,
     /// Whether most pages of the last `Mapped` range were there.
     pub(super) dense: Cell<bool>,
+    /// Whether pages of the process are in swap, once one was told to be.
+    pub(super) swap: Cell<Swap>,
 }
 
-impl Pages {
+impl<'a> Pages<'a> {
     /// The first backend that works.
     ///
     /// # Errors
     ///
     /// What the last one says.
-    pub(crate) fn open(roots: Roots<'_>) -> Result<Self, ReadError> {
+    pub(crate) fn open(roots: Roots<'a>) -> Result<Self, ReadError> {
         [Backend::Scan, Backend::Pagemap]
             .into_iter()
             .find_map(|backend| Self::force(roots, backend).ok())
@@ -62,12 +65,13 @@ impl Pages {
     /// # Errors
     ///
     /// [`ReadError::File`] if it does not work here.
-    pub(crate) fn force(roots: Roots<'_>, backend: Backend) -> Result<Self, ReadError> {
+    pub(crate) fn force(roots: Roots<'a>, backend: Backend) -> Result<Self, ReadError> {
         let file = match backend {
             Backend::Scan | Backend::Pagemap => Some(open(FILE, &[bytes(roots.proc), b"/self/pagemap"])?),
             Backend::Mincore | Backend::None => None,
         };
-        let pages = Self { backend, file, page_bytes: page_bytes(), dense: Cell::new(true) };
+        let (page_bytes, dense, swap) = (page_bytes(), Cell::new(true), Cell::new(Swap::Unasked));
+        let pages = Self { backend, roots, file, page_bytes, dense, swap };
         // One page of the stack, which is there.
         let here = &raw const pages as usize;
         let page = here - here % pages.page_bytes;
@@ -94,6 +98,10 @@ impl Pages {
     ) -> Result<(), ReadError> {
         let end = end.checked_next_multiple_of(self.page_bytes).unwrap_or(end);
         let mut from = start - start % self.page_bytes;
+        let mut each = |run: Run| match run.kind {
+            PageKind::Swapped if range != Range::Any => self.told_swapped(run, &mut each),
+            _ => each(run),
+        };
         while from < end {
             from = match self.backend {
                 Backend::Scan => {
@@ -120,51 +128,32 @@ impl Pages {
         self.file()?.read_exact_at(wanted, place).map_err(|error| ReadError::file(FILE, &error))?;
         let entries = wanted.as_chunks::<ENTRY_BYTES>().0;
         let kinds = entries.iter().map(|entry| kind_of_entry(u64::from_ne_bytes(*entry)));
-        self.join(start, kinds, each);
+        join(self.page_bytes, start, kinds, each);
         Ok(start + pages * self.page_bytes)
     }
+}
 
-    fn mincore(&self, start: usize, end: usize, each: &mut impl FnMut(Run)) -> Result<usize, ReadError> {
-        let mut buffer = [0_u8; MINCORE_PAGES];
-        let mut pages = ((end - start) / self.page_bytes).min(MINCORE_PAGES);
-        loop {
-            let bytes = pages * self.page_bytes;
-            // SAFETY: mincore writes a byte for each page of the range, which are no more than the buffer has. The
-            // range itself is only looked at.
-            let result = unsafe { libc::mincore(start as *mut libc::c_void, bytes, buffer.as_mut_ptr()) };
-            if result == 0 {
-                break;
-            }
-            match io::Error::last_os_error() {
-                // A part of the range was unmapped meanwhile: look for the part before it, or leave one page out.
-                error if error.raw_os_error() == Some(libc::ENOMEM) && pages > 1 => pages /= 2,
-                error if error.raw_os_error() == Some(libc::ENOMEM) => return Ok(start + bytes),
-                error if error.raw_os_error() == Some(libc::EAGAIN) => {}
-                error => return Err(ReadError::File { file: "mincore", kind: error.kind() }),
-            }
-        }
-        let present = buffer.get(..pages).unwrap_or_default().iter().map(|byte| byte & 1 != 0);
-        self.join(start, present.map(|present| present.then_some(PageKind::AnonOrZero)), each);
-        Ok(start + pages * self.page_bytes)
-    }
-
-    /// Makes runs of pages one after the other.
-    fn join(&self, start: usize, kinds: impl Iterator<Item = Option<PageKind>>, each: &mut impl FnMut(Run)) {
-        let mut open: Option<Run> = None;
-        for (page, kind) in (start..).step_by(self.page_bytes).zip(kinds) {
-            match (&mut open, kind) {
-                (Some(run), Some(kind)) if run.kind == kind => run.end = page + self.page_bytes,
-                (run, kind) => {
-                    let next = kind.map(|kind| Run { start: page, end: page + self.page_bytes, kind });
-                    if let Some(done) = std::mem::replace(run, next) {
-                        each(done);
-                    }
+/// Makes runs of pages one after the other.
+pub(super) fn join(
+    page_bytes: usize,
+    start: usize,
+    kinds: impl Iterator<Item = Option<PageKind>>,
+    each: &mut impl FnMut(Run),
+) {
+    let mut open: Option<Run> = None;
+    for (page, kind) in (start..).step_by(page_bytes).zip(kinds) {
+        match (&mut open, kind) {
+            (Some(run), Some(kind)) if run.kind == kind => run.end = page + page_bytes,
+            (run, kind) => {
+                let next = kind.map(|kind| Run { start: page, end: page + page_bytes, kind });
+                if let Some(done) = std::mem::replace(run, next) {
+                    each(done);
                 }
             }
         }
-        if let Some(done) = open {
-            each(done);
-        }
+    }
+    if let Some(done) = open {
+        each(done);
     }
 }
 
@@ -186,7 +175,9 @@ const ENTRY_EXCLUSIVE: u64 = 1 << 56;
 
 fn kind_of_entry(entry: u64) -> Option<PageKind> {
     if entry & ENTRY_PRESENT == 0 {
-        return (entry & ENTRY_SWAPPED != 0).then_some(PageKind::Swapped);
+        // A page of a file is in no swap: the kernel is moving it.
+        let kind = if entry & ENTRY_FILE != 0 { PageKind::File } else { PageKind::Swapped };
+        return (entry & ENTRY_SWAPPED != 0).then_some(kind);
     }
     Some(match (entry & ENTRY_FILE != 0, entry & ENTRY_EXCLUSIVE != 0) {
         (true, _) => PageKind::File,

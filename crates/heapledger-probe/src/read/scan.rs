@@ -12,7 +12,7 @@ use crate::attribute::{PageKind, Run};
 
 /// Runs that one call returns; more calls follow if there are more.
 const REGIONS: usize = 256;
-impl Pages {
+impl Pages<'_> {
     /// As far as one call gets.
     pub(super) fn scan(
         &self,
@@ -152,7 +152,8 @@ const PAGE_IS_SWAPPED: u64 = 1 << 4;
 const PAGE_IS_PFNZERO: u64 = 1 << 5;
 
 fn kind_of(categories: u64) -> PageKind {
-    if categories & PAGE_IS_PRESENT == 0 {
+    // A page of a file that is not present is in no swap: the kernel is moving it.
+    if categories & (PAGE_IS_PRESENT | PAGE_IS_FILE) == 0 {
         PageKind::Swapped
     } else if categories & PAGE_IS_PFNZERO != 0 {
         PageKind::Zero

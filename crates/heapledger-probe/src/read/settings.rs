@@ -94,13 +94,14 @@ fn count_initialized(ctl: &impl Ctl, narenas: u64, in_order: u64) -> Result<u64,
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::Cell;
 
     use super::*;
     use crate::read::Jemalloc;
 
-    struct Arenas<'a>(&'a [u32], Cell<usize>);
+    /// Answers no key, and says of these arenas that they exist.
+    pub(in crate::read) struct Arenas<'a>(pub(in crate::read) &'a [u32], pub(in crate::read) Cell<usize>);
 
     impl Ctl for Arenas<'_> {
         fn unsigned(&self, key: Key) -> Result<u64, ReadError> {

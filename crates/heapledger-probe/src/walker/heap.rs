@@ -59,7 +59,7 @@ fn range_of_extents(retain: Result<bool, ReadError>) -> Range {
 }
 
 struct Pass<'a> {
-    pages: &'a Pages,
+    pages: &'a Pages<'a>,
     vmas: &'a [Vma],
     classes: &'a Classes,
     emap: Option<Emap>,
