@@ -21,7 +21,7 @@ pub struct Doubt {
 }
 
 /// Every key with what it means.
-pub static KINDS: [(&str, &str); 22] = [
+pub static KINDS: [(&str, &str); 23] = [
     ("names_fell_to_parent", "Ids ran out; some names are charged to the region of their parent path."),
     ("names_fell_to_other", "Ids ran out; some names are charged to `~other`."),
     ("names_refused", "Some names were not allowed and are charged to `~other`."),
@@ -37,6 +37,7 @@ pub static KINDS: [(&str, &str); 22] = [
     ),
     ("thp_always", "The kernel gives huge pages to everybody, so resident memory exceeds what jemalloc counts."),
     ("hpa_on", "jemalloc's huge page allocator is on, so its metadata is bounded by anonymous memory only."),
+    ("hpa_unknown", "jemalloc does not say whether its huge page allocator is on; the same bound."),
     ("statistics_torn", "Other threads kept refreshing jemalloc's statistics while they were read."),
     (
         "metadata_unverified",
@@ -106,12 +107,18 @@ pub(crate) fn of_readings(readings: &Readings) -> Vec<Doubt> {
         ));
     }
     if let Ok(jemalloc) = &readings.jemalloc {
-        if jemalloc.hpa {
-            doubts.push(Doubt::new(
+        match jemalloc.hpa {
+            Some(false) => {}
+            Some(true) => doubts.push(Doubt::new(
                 "hpa_on",
                 "jemalloc's opt.hpa is on: its metadata has no tight bound",
                 "set hpa:false",
-            ));
+            )),
+            None => doubts.push(Doubt::new(
+                "hpa_unknown",
+                "jemalloc does not say whether opt.hpa is on: its metadata has no tight bound",
+                "link the jemalloc that tikv-jemalloc-sys builds (5.3)",
+            )),
         }
         if !jemalloc.one_epoch {
             doubts.push(Doubt::new(

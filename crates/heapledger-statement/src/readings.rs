@@ -107,8 +107,8 @@ pub struct JemallocReading {
     pub pdirty: u64,
     /// `stats.arenas.4096.pmuzzy`, in pages.
     pub pmuzzy: u64,
-    /// `opt.hpa`: whether the huge page allocator is on.
-    pub hpa: bool,
+    /// `opt.hpa`: whether the huge page allocator is on; `None` if jemalloc does not say.
+    pub hpa: Option<bool>,
     /// Whether no other thread refreshed the statistics while these were read.
     pub one_epoch: bool,
 }

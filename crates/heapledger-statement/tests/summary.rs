@@ -76,7 +76,9 @@ fn metadata_below_what_was_handed_out_of_it_is_not_believed() {
 
 #[test]
 fn torn_statistics_and_hpa_widen_the_metadata_and_say_so() {
-    for (key, hpa, one_epoch) in [("hpa_on", true, true), ("statistics_torn", false, false)] {
+    for (key, hpa, one_epoch) in
+        [("hpa_on", Some(true), true), ("hpa_unknown", None, true), ("statistics_torn", Some(false), false)]
+    {
         let summary = summary(|readings| {
             let jemalloc = readings.jemalloc.as_mut().expect("the fixture has statistics");
             (jemalloc.hpa, jemalloc.one_epoch) = (hpa, one_epoch);

@@ -217,7 +217,7 @@ impl Facts {
             traffic_bytes: counters.traffic(),
             regions: counters.regions(),
             status: status_reading(status),
-            jemalloc: reading(stats).map(|stats| jemalloc_reading(&stats, self.jemalloc.hpa == Ok(true))),
+            jemalloc: reading(stats).map(|stats| jemalloc_reading(&stats, self.jemalloc.hpa.ok())),
             cgroup: cgroup_reading(&self.cgroup),
             own_tables: Ok(own_tables::account()),
             fallen_names: fallen_names_reading(),
@@ -245,7 +245,7 @@ fn status_reading(status: &Status) -> StatusReading {
     }
 }
 
-fn jemalloc_reading(stats: &JemallocStats, hpa: bool) -> JemallocReading {
+fn jemalloc_reading(stats: &JemallocStats, hpa: Option<bool>) -> JemallocReading {
     JemallocReading {
         page_bytes: stats.page_bytes,
         allocated_bytes: stats.allocated_bytes,

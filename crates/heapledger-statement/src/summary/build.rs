@@ -216,10 +216,10 @@ fn base(jemalloc: &Reading<JemallocReading>, anonymous: &Cap, doubts: &mut Vec<D
     let mapped = i128::from(read.mapped_bytes) - page_bytes * extent_pages;
     let fits = mapped >= i128::from(read.base_allocated_bytes) && mapped % BASE_BLOCK_BYTES == 0;
     match u64::try_from(mapped) {
-        Ok(at_most) if fits && read.one_epoch && !read.hpa => anonymous.cap(Figure::up_to(at_most)),
+        Ok(at_most) if fits && read.one_epoch && read.hpa == Some(false) => anonymous.cap(Figure::up_to(at_most)),
         _ => {
             // The other two causes have doubts of their own.
-            if read.one_epoch && !read.hpa {
+            if read.one_epoch && read.hpa == Some(false) {
                 doubts.push(doubts::metadata_unverified());
             }
             anonymous.alone(|| {

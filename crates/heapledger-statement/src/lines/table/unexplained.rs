@@ -53,5 +53,6 @@ pub(super) const COUNTER_GAP: Line = Line {
           From Linux 6.2 on the counters are kept per CPU and can differ from the truth by some pages \
           per CPU until the kernel sums them up. Where a kind differs by more than the skew, smaps_rollup is read, \
           which goes through the page tables (3.5 to 10 ms per resident GiB): a note then says whether the counters \
-          are wrong or the pages.",
+          are wrong or the pages. Anonymous pages that the kernel is moving are found, unless some of the process are \
+          in swap.",
 };
