@@ -14,13 +14,6 @@ use crate::pages;
 use crate::slots::{charge_slot, credit_slot, pair_of};
 use crate::threads;
 
-/// A block in the current region's own arena, charged; `None` if the region has none, or jemalloc had no memory there.
-#[inline]
-fn allocate_isolated(record: &ThreadRecord, counts: Counts, layout: Layout, zeroed: bool) -> Option<*mut u8> {
-    let tag = record.region_tag();
-    if tag & ISOLATED_BIT == 0 { None } else { allocate_in_arena(record, counts, tag & !ISOLATED_BIT, layout, zeroed) }
-}
-
 #[cold]
 #[inline(never)]
 fn allocate_in_arena(record: &ThreadRecord, counts: Counts, tag: u16, layout: Layout, zeroed: bool) -> Option<*mut u8> {
@@ -109,41 +102,37 @@ pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
             }
             return block;
         }
-        if let Some(block) = own_arena(record, layout, false) {
-            return block;
-        }
-        // SAFETY: by the caller, and the size is not 0.
-        let block = unsafe { Jemalloc.alloc(at_least_a_byte(layout)) };
-        if !block.is_null() {
-            charge(record, threads::counts(record), block, layout, None);
-        }
-        block
+        // SAFETY: by the caller.
+        unsafe { allocate(record, layout, false) }
     })
 }
 
-/// As `allocate_isolated`, for a thread that may not be registered yet.
-#[inline]
-fn own_arena(record: &ThreadRecord, layout: Layout, zeroed: bool) -> Option<*mut u8> {
-    if record.region_tag() & ISOLATED_BIT == 0 {
-        return None;
+/// A block of any layout, charged to the current region; in the region's own arena if it has one with memory left.
+///
+/// # Safety
+/// * As for `GlobalAlloc::alloc`, but that the size may be 0.
+#[inline(always)]
+unsafe fn allocate(record: &ThreadRecord, layout: Layout, zeroed: bool) -> *mut u8 {
+    let tag = record.region_tag();
+    if tag & ISOLATED_BIT != 0
+        && let Some(block) = allocate_in_arena(record, threads::counts(record), tag & !ISOLATED_BIT, layout, zeroed)
+    {
+        return block;
     }
-    allocate_isolated(record, threads::counts(record), layout, zeroed)
+    let asked = at_least_a_byte(layout);
+    // SAFETY: by the caller, and the size is not 0.
+    let block = if zeroed { unsafe { Jemalloc.alloc_zeroed(asked) } } else { unsafe { Jemalloc.alloc(asked) } };
+    if !block.is_null() {
+        charge(record, threads::counts(record), block, layout, None);
+    }
+    block
 }
 
 /// `GlobalAlloc::alloc_zeroed` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
-    with_record(|record| {
-        if let Some(block) = own_arena(record, layout, true) {
-            return block;
-        }
-        // SAFETY: by the caller, and the size is not 0.
-        let block = unsafe { Jemalloc.alloc_zeroed(at_least_a_byte(layout)) };
-        if !block.is_null() {
-            charge(record, threads::counts(record), block, layout, None);
-        }
-        block
-    })
+    // SAFETY: by the caller.
+    with_record(|record| unsafe { allocate(record, layout, true) })
 }
 
 /// `GlobalAlloc::dealloc` for every layout.

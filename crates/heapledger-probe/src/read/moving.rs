@@ -64,8 +64,8 @@ impl Pages<'_> {
     }
 
     /// Hands a run of private anonymous memory that was told as swapped on, what the kernel is moving as resident. What
-    /// it does not answer for stays as it was told. Nothing is allocated; 5 to 11 µs at the first such run of a walk and
-    /// for each in which something moves, and below 1 µs for the others.
+    /// it does not answer for stays as it was told. Nothing is allocated. VmSwap is read at the first such run of a
+    /// walk and for each in which something moves; mincore is asked for every such run.
     #[cold]
     pub(super) fn told_swapped(&self, run: Run, each: &mut impl FnMut(Run)) {
         let ask = || {
