@@ -12,7 +12,7 @@ use core::sync::atomic::compiler_fence;
 
 use crate::region::RegionId;
 use crate::thread::{ISOLATED_BIT, Place, Plain, STACK_ENTRIES, TOMBSTONE, ThreadRecord, apply, with_record};
-use crate::{ids, names};
+use crate::{claims, ids};
 
 /// Leaves its region when dropped; made by [`RegionId::enter`].
 ///
@@ -135,7 +135,7 @@ fn uncover(mut depth: usize) {
 #[inline(never)]
 fn enter_special(index: u16, generation: u32) {
     let tag = ids::tag_of(index, generation).unwrap_or_else(|| {
-        names::count_stale();
+        claims::count_stale();
         RegionId::OTHER.index() as u16 + 1
     });
     with_record(|record| {

@@ -22,12 +22,13 @@
 //!
 //! # Files
 //! `thread.rs` the record that the allocator reads, `guard.rs` scopes, `future.rs` scopes across `await`,
-//! `names.rs` the table of names, `ids.rs` which index is whose, `reuse.rs` giving ids to new names, `reassign.rs`
-//! giving all blocks to another region, `adopt.rs` and `adoptable.rs` giving those of one value, `region.rs` the public
-//! kinds of region, `hooks.rs` what the allocator does for us, `once.rs` references that are set once.
+//! `names.rs` the table of names, `claims.rs` what a name is charged to, `ids.rs` which index is whose, `reuse.rs` giving
+//! ids to new names, `reassign.rs` giving all blocks to another region, `adopt.rs` and `adoptable.rs` giving those of one
+//! value, `region.rs` the public kinds of region, `hooks.rs` what the allocator does for us, `once.rs` references that are set once.
 
 mod adopt;
 mod adoptable;
+mod claims;
 mod future;
 mod guard;
 #[doc(hidden)]
@@ -44,11 +45,11 @@ mod reuse;
 pub mod thread;
 
 pub use adopt::{Adopt, AdoptError, Adopted, Adopter};
+pub use claims::{FallenNames, fallen_names};
 pub use future::{InRegion, InRegionExt};
 pub use guard::{Guard, current, reset_thread};
 pub use ids::{Isolation, RegionInfo, any_region_was_reassigned, region_count, region_info, region_name, region_root};
 pub use name_error::{NAME_MAX_BYTES, NameError};
-pub use names::{FallenNames, fallen_names};
 pub use reassign::ReassignError;
 pub use region::{OwnedRegion, Region, RegionId};
 pub use thread::{MAX_REGIONS, is_installed};

@@ -7,12 +7,11 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 use crate::guard::Guard;
-use crate::name_error::{NameError, validate};
+use crate::ids;
 use crate::once::OnceRef;
 use crate::pool::Pool;
 use crate::region::RegionId;
 use crate::thread::Plain;
-use crate::{ids, reuse};
 
 /// How many different names a process can use in all; what comes beyond is treated as if the table of ids were full.
 /// Names are kept for good, and this bounds what they take.
@@ -102,48 +101,16 @@ static SHORT_TEXTS: Pool<[u8; SHORT_BYTES]> = Pool::new();
 const SHORT_BYTES: usize = 48;
 
 /// How often a name lost its last owner.
-static RETIRED: AtomicU64 = AtomicU64::new(0);
-/// What `find_ids` made of the two numbers when it searched last.
-static SEARCHED: AtomicU64 = AtomicU64::new(0);
-/// How often an id was missing.
-static TRIES: AtomicU64 = AtomicU64::new(0);
-
-static TO_PARENT: AtomicU64 = AtomicU64::new(0);
-static TO_OTHER: AtomicU64 = AtomicU64::new(0);
-static REFUSED: AtomicU64 = AtomicU64::new(0);
-
-/// How many names got no region of their own since the process started.
-///
-/// Each is one construction of an [`OwnedRegion`](crate::OwnedRegion), or the first use of a [`Region`](crate::Region).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct FallenNames {
-    /// The table was full, and the name's parent (`tenant` for `tenant/7`) is charged.
-    pub to_parent: u64,
-    /// The table was full, and `~other` is charged.
-    pub to_other: u64,
-    /// The name was not acceptable (see [`NameError`]), and `~other` is charged.
-    pub refused: u64,
-}
-
-/// How many names got no region of their own; three loads.
-pub fn fallen_names() -> FallenNames {
-    FallenNames { to_parent: TO_PARENT.load(Relaxed), to_other: TO_OTHER.load(Relaxed), refused: REFUSED.load(Relaxed) }
-}
-
-/// Counts an entry of a region that is gone, which `~other` is charged for.
-pub(crate) fn count_stale() {
-    TO_OTHER.fetch_add(1, Relaxed);
-}
-
+pub(crate) static RETIRED: AtomicU64 = AtomicU64::new(0);
 /// FNV-1a.
 #[inline(never)]
-fn hash(name: &str) -> u32 {
+pub(crate) fn hash(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }
 
 /// The name if it is in the table, else the cell that ends its chain.
 #[inline(never)]
-fn search(text: &str, hash: u32) -> Result<&'static Name, &'static OnceRef<Name>> {
+pub(crate) fn search(text: &str, hash: u32) -> Result<&'static Name, &'static OnceRef<Name>> {
     let mut cell = &TABLE[hash as usize % CHAINS];
     loop {
         match cell.get() {
@@ -156,7 +123,7 @@ fn search(text: &str, hash: u32) -> Result<&'static Name, &'static OnceRef<Name>
 
 /// Finds or makes the entry of an acceptable name; `None` when there have been too many.
 #[inline(never)]
-fn intern(text: &str) -> Option<&'static Name> {
+pub(crate) fn intern(text: &str) -> Option<&'static Name> {
     let hash = hash(text);
     let mut cell = match search(text, hash) {
         Ok(name) => return Some(name),
@@ -268,7 +235,7 @@ impl Name {
 
     /// The name's id, or a new one if it has none; `None` when there is no id to be had.
     #[inline(never)]
-    fn id_or_new(&'static self) -> Option<RegionId> {
+    pub(crate) fn id_or_new(&'static self) -> Option<RegionId> {
         loop {
             if let Some(id) = self.id() {
                 // Whoever gave it may not have come to the next line yet.
@@ -351,80 +318,4 @@ impl Drop for Hold {
             name.release();
         }
     }
-}
-
-/// A name with an owner, and the id that it had when the owner was counted.
-pub(crate) struct Claim {
-    pub(crate) name: &'static Name,
-    pub(crate) id: RegionId,
-}
-
-impl Claim {
-    /// What a name is charged to when it cannot have a region of its own.
-    pub(crate) fn other() -> Claim {
-        OTHER.acquire();
-        Claim { name: OTHER, id: RegionId::OTHER }
-    }
-
-    pub(crate) fn untagged() -> Claim {
-        UNTAGGED.acquire();
-        Claim { name: UNTAGGED, id: RegionId::UNTAGGED }
-    }
-
-    fn of(name: &'static Name) -> Option<Claim> {
-        name.acquire();
-        let id = name.id_or_new();
-        if id.is_none() {
-            name.release();
-        }
-        Some(Claim { name, id: id? })
-    }
-}
-
-/// Looks for ids among those of retired regions, if another one has retired since the last time, and now and then
-/// because blocks may have gone.
-#[cold]
-fn find_ids() {
-    let now = RETIRED.load(Relaxed) + 1 + TRIES.fetch_add(1, Relaxed) / 64;
-    if SEARCHED.swap(now, Relaxed) != now {
-        reuse::reclaim();
-    }
-}
-
-/// Counts an owner of what is charged for `text`: its own region, else its nearest parent's, else `~other`.
-pub(crate) fn claim(text: &str) -> Claim {
-    match try_claim(text) {
-        Ok(claim) => claim,
-        Err(_) => {
-            REFUSED.fetch_add(1, Relaxed);
-            Claim::other()
-        }
-    }
-}
-
-fn try_claim(text: &str) -> Result<Claim, NameError> {
-    validate(text)?;
-    let known = search(text, hash(text)).is_ok_and(|name| name.id().is_some());
-    if !known && !ids::may_take() {
-        find_ids();
-    }
-    // A name that cannot have an id is not kept either.
-    if (known || ids::may_take())
-        && let Some(claim) = intern(text).and_then(Claim::of)
-    {
-        return Ok(claim);
-    }
-    let mut path = text;
-    while let Some((parent, _)) = path.rsplit_once('/') {
-        if let Ok(name) = search(parent, hash(parent))
-            && name.id().is_some()
-            && let Some(claim) = Claim::of(name)
-        {
-            TO_PARENT.fetch_add(1, Relaxed);
-            return Ok(claim);
-        }
-        path = parent;
-    }
-    TO_OTHER.fetch_add(1, Relaxed);
-    Ok(Claim::other())
 }

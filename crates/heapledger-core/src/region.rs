@@ -3,10 +3,11 @@
 use core::fmt;
 use core::ops::Deref;
 
+use crate::claims::{Claim, claim};
 use crate::guard::Guard;
 use crate::ids::{self, Isolation};
 use crate::name_error::{NameError, validate};
-use crate::names::{Claim, Name, Pinned, RESERVED, UNTAGGED, claim};
+use crate::names::{Name, Pinned, RESERVED, UNTAGGED};
 use crate::once::OnceRef;
 use crate::reassign::{ReassignError, reassign};
 use crate::thread::{Plain, is_installed};
