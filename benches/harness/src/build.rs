@@ -101,9 +101,10 @@ pub fn binary(
         .current_dir(Path::new(WORKSPACE).join("benches/engines"))
         .stderr(Stdio::inherit());
     if class.is_large() {
-        // As most programs are built; one compilation of their crates then serves every engine.
+        // Cargo's own release profile, as most programs are built; one compilation of their crates then serves every
+        // engine. (`false` is thin optimisation among the units of each crate, `"off"` would be none at all.)
         command.args(["--features", "programs"]);
-        command.args(["--config", "profile.release.lto=\"off\"", "--config", "profile.release.codegen-units=16"]);
+        command.args(["--config", "profile.release.lto=false", "--config", "profile.release.codegen-units=16"]);
     }
     if let Some(feature) = feature {
         command.args(["--features", feature]);

@@ -35,8 +35,8 @@ pub enum Class {
     Pattern,
     /// A program's work, by a crate that small programs use too; compiled into every engine.
     Program,
-    /// A larger program, compiled only with the feature `programs`: a build of its own, without link-time optimisation,
-    /// as most programs are built.
+    /// A larger program, compiled only with the feature `programs`: a build of its own, with Cargo's release profile as
+    /// most programs have it.
     LargeProgram,
 }
 
