@@ -125,13 +125,17 @@ impl Arenas {
     }
 }
 
+/// The step of admission that fails where classes are not what the walk takes them for.
+const CLASSES_STEP: &str = "size classes";
+
 /// The size classes, as jemalloc has them.
 ///
 /// # Errors
 ///
-/// [`ReadError::NotAdmitted`] if they are not those that pages of 4 KiB give.
+/// [`ReadError::NotAdmitted`] if they are not those that pages of 4 KiB give, or if jemalloc does not say what decides
+/// the usable bytes of large blocks.
 pub(crate) fn classes() -> Result<Classes, ReadError> {
-    let step = "size classes";
+    let step = CLASSES_STEP;
     // SAFETY: of type unsigned.
     let bins = unsafe { read::<c_uint>(c"arenas.nbins") }?;
     if bins as usize != CLASSES {
@@ -143,16 +147,12 @@ pub(crate) fn classes() -> Result<Classes, ReadError> {
         Indexed::new(c"arenas.bin.0.nregs")?,
         Indexed::new(c"arenas.bin.0.slab_size")?,
     );
-    // SAFETY: of type bool, read as a number.
-    let by_extent = unsafe { read::<u8>(c"opt.disable_large_size_classes") }.is_ok_and(|set| set != 0);
-    // SAFETY: of type bool, read as a number.
-    let padded = unsafe { read::<u8>(c"opt.cache_oblivious") }.is_ok_and(|set| set != 0);
     let mut classes = Classes {
         slot_bytes: [0; CLASSES],
         slots: [0; CLASSES],
         slab_bytes: [0; CLASSES],
         page_bytes,
-        large_pad_bytes: by_extent.then_some(if padded { page_bytes } else { 0 }),
+        large_pad_bytes: large_pad_bytes(&Jemalloc, page_bytes)?,
     };
     let too_large = ReadError::NotAdmitted { step, why: "a slab is too large" };
     for class in 0..CLASSES {
@@ -167,6 +167,27 @@ pub(crate) fn classes() -> Result<Classes, ReadError> {
             u32::try_from(slab).ok().filter(|_| slab <= SLAB_PAGES_MAX * page_bytes).ok_or(too_large)?;
     }
     Ok(classes)
+}
+
+/// What the extent of a large block has beyond its usable bytes, if those follow from the extent; `None` if they follow
+/// from the class.
+///
+/// A jemalloc without `opt.disable_large_size_classes` has the classes always. Whether there is a pad matters only where
+/// they are off; jemalloc of a version that can do so has the key that tells, and has its pads by default, so nothing is
+/// taken for *off* there.
+///
+/// # Errors
+///
+/// [`ReadError::NotAdmitted`] with the name of the setting that is not answered: blocks and pads would be off by it.
+fn large_pad_bytes(ctl: &impl Ctl, page_bytes: usize) -> Result<Option<usize>, ReadError> {
+    let unanswered = |why| ReadError::NotAdmitted { step: CLASSES_STEP, why };
+    let classes_off = "opt.disable_large_size_classes is not answered";
+    let key = Key::OptDisableLargeSizeClasses;
+    if !ctl.knows(key).map_err(|_| unanswered(classes_off))? || !ctl.flag(key).map_err(|_| unanswered(classes_off))? {
+        return Ok(None);
+    }
+    let padded = ctl.flag(Key::OptCacheOblivious).map_err(|_| unanswered("opt.cache_oblivious is not answered"))?;
+    Ok(Some(if padded { page_bytes } else { 0 }))
 }
 
 /// Settings under which extents are not what the walk takes them for.
@@ -188,6 +209,76 @@ mod tests {
 
     use super::*;
     use crate::read::settings::tests::Arenas as Silent;
+
+    /// Says this of the two settings of large blocks: `None` where there is no such key, and an error where there is one
+    /// that is not answered.
+    struct Large {
+        classes_off: Option<Result<bool, ()>>,
+        padded: Option<Result<bool, ()>>,
+    }
+
+    impl Large {
+        fn said(&self, key: Key) -> Option<Result<bool, ()>> {
+            match key {
+                Key::OptDisableLargeSizeClasses => self.classes_off,
+                Key::OptCacheOblivious => self.padded,
+                _ => panic!("{key:?} says nothing of large blocks"),
+            }
+        }
+    }
+
+    impl Ctl for Large {
+        fn unsigned(&self, key: Key) -> Result<u64, ReadError> {
+            Err(ReadError::Key { key: key.name() })
+        }
+        fn signed(&self, key: Key) -> Result<i64, ReadError> {
+            Err(ReadError::Key { key: key.name() })
+        }
+        fn flag(&self, key: Key) -> Result<bool, ReadError> {
+            self.said(key).and_then(Result::ok).ok_or(ReadError::Key { key: key.name() })
+        }
+        fn knows(&self, key: Key) -> Result<bool, ReadError> {
+            Ok(self.said(key).is_some())
+        }
+        fn word(&self, key: Key) -> Result<&'static str, ReadError> {
+            Err(ReadError::Key { key: key.name() })
+        }
+        fn refresh(&self) -> Result<u64, ReadError> {
+            Err(ReadError::StatsOff)
+        }
+        fn arena_initialized(&self, _: u32) -> Result<bool, ReadError> {
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn usable_bytes_of_large_blocks_follow_from_what_is_answered_and_from_nothing_else() {
+        let pad = |classes_off, padded| large_pad_bytes(&Large { classes_off, padded }, 4096);
+        let refused = |key: Key| match key {
+            Key::OptCacheOblivious => "opt.cache_oblivious is not answered",
+            _ => "opt.disable_large_size_classes is not answered",
+        };
+        let refused = |key| Err(ReadError::NotAdmitted { step: "size classes", why: refused(key) });
+        let answers = [None, Some(Err(())), Some(Ok(false)), Some(Ok(true))];
+        for padded in answers {
+            // By class, whatever is said of pads: the size of an extent decides nothing.
+            assert_eq!(pad(None, padded), Ok(None), "a version without the setting");
+            assert_eq!(pad(Some(Ok(false)), padded), Ok(None));
+            assert_eq!(pad(Some(Err(())), padded), refused(Key::OptDisableLargeSizeClasses));
+        }
+        assert_eq!(pad(Some(Ok(true)), Some(Ok(true))), Ok(Some(4096)));
+        assert_eq!(pad(Some(Ok(true)), Some(Ok(false))), Ok(Some(0)));
+        // No version has the one key and lacks the other, so which way it goes is not known.
+        assert_eq!(pad(Some(Ok(true)), Some(Err(()))), refused(Key::OptCacheOblivious));
+        assert_eq!(pad(Some(Ok(true)), None), refused(Key::OptCacheOblivious));
+    }
+
+    #[test]
+    fn a_jemalloc_that_does_not_even_say_whether_it_has_the_setting_is_refused() {
+        let refused = large_pad_bytes(&Silent(&[], Cell::new(0)), 4096);
+        let why = "opt.disable_large_size_classes is not answered";
+        assert_eq!(refused, Err(ReadError::NotAdmitted { step: "size classes", why }));
+    }
 
     #[test]
     fn a_setting_that_may_be_on_is_refused_as_one_that_is() {

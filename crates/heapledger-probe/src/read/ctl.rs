@@ -5,11 +5,10 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_uint};
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use tikv_jemalloc_ctl::raw;
 
+use super::mibs::{look_up, mib};
 use crate::ReadError;
 
 /// The type that jemalloc declares for a key.
@@ -37,8 +36,7 @@ macro_rules! keys {
         #[non_exhaustive]
         pub enum Key { $($id),* }
 
-        #[cfg(test)]
-        const ALL: [Key; [$(Key::$id),*].len()] = [$(Key::$id),*];
+        pub(super) const ALL: [Key; [$(Key::$id),*].len()] = [$(Key::$id),*];
 
         /// Name and type of each key, in the order of [`Key`].
         static KEYS: [(&CStr, Kind); [$(Key::$id),*].len()] = [$(($name, Kind::$kind)),*];
@@ -62,6 +60,8 @@ keys! {
     OptRetain, Flag, c"opt.retain";
     OptPercpuArena, Word, c"opt.percpu_arena";
     OptHpa, Flag, c"opt.hpa";
+    OptDisableLargeSizeClasses, Flag, c"opt.disable_large_size_classes";
+    OptCacheOblivious, Flag, c"opt.cache_oblivious";
     OptThp, Word, c"opt.thp";
     OptMetadataThp, Word, c"opt.metadata_thp";
     Allocated, Size, c"stats.allocated";
@@ -92,7 +92,12 @@ impl Key {
         &KEYS[self as usize]
     }
 
-    fn error(self) -> ReadError {
+    /// As jemalloc takes it.
+    pub(super) fn c_name(self) -> &'static CStr {
+        self.row().0
+    }
+
+    pub(super) fn error(self) -> ReadError {
         ReadError::Key { key: self.name() }
     }
 }
@@ -121,6 +126,14 @@ pub trait Ctl {
     ///
     /// [`ReadError::Key`] if the key is not answered.
     fn flag(&self, key: Key) -> Result<bool, ReadError>;
+
+    /// Whether this jemalloc has such a key at all. One of another version may lack a setting, and then does what that
+    /// setting would change in the one way that it knows; a key that it has and does not answer says nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Key`] if jemalloc does not say even that.
+    fn knows(&self, key: Key) -> Result<bool, ReadError>;
 
     /// A word.
     ///
@@ -185,6 +198,10 @@ impl Ctl for Jemalloc {
         unsafe { read::<u8>(key) }.map(|byte| byte != 0)
     }
 
+    fn knows(&self, key: Key) -> Result<bool, ReadError> {
+        look_up(key).map(|known| known.is_some())
+    }
+
     fn word(&self, key: Key) -> Result<&'static str, ReadError> {
         if key.row().1 != Kind::Word {
             return Err(key.error());
@@ -222,43 +239,6 @@ unsafe fn read<T: Copy>(key: Key) -> Result<T, ReadError> {
     let (mib, depth) = mib(key)?;
     // SAFETY: by the caller.
     unsafe { raw::read_mib::<T>(&mib[..depth]) }.map_err(|_| key.error())
-}
-
-/// The most parts of a name.
-const DEPTH: usize = 4;
-
-/// A MIB that was looked up, or depth 0.
-///
-/// The same key always has the same MIB, so two threads that look it up at once write the same. The depth is written
-/// last (Release) and read first (Acquire): who sees it sees the parts. There is no lock that a forked child could find
-/// held.
-struct Cached {
-    depth: AtomicUsize,
-    parts: [AtomicUsize; DEPTH],
-}
-
-static CACHE: [Cached; KEYS.len()] =
-    [const { Cached { depth: AtomicUsize::new(0), parts: [const { AtomicUsize::new(0) }; DEPTH] } }; KEYS.len()];
-
-fn mib(key: Key) -> Result<([usize; DEPTH], usize), ReadError> {
-    let cached = &CACHE[key as usize];
-    let mut mib = [0; DEPTH];
-    let depth = cached.depth.load(Acquire);
-    if depth > 0 {
-        for (part, known) in mib.iter_mut().zip(&cached.parts) {
-            *part = known.load(Relaxed);
-        }
-        return Ok((mib, depth));
-    }
-    let name = key.row().0.to_bytes_with_nul();
-    let depth = 1 + name.iter().filter(|byte| **byte == b'.').count();
-    let parts = mib.get_mut(..depth).ok_or(key.error())?;
-    raw::name_to_mib(name, parts).map_err(|_| key.error())?;
-    for (part, known) in mib.iter().zip(&cached.parts) {
-        known.store(*part, Relaxed);
-    }
-    cached.depth.store(depth, Release);
-    Ok((mib, depth))
 }
 
 #[cfg(test)]

@@ -113,6 +113,9 @@ pub(super) mod tests {
         fn flag(&self, key: Key) -> Result<bool, ReadError> {
             Err(ReadError::Key { key: key.name() })
         }
+        fn knows(&self, key: Key) -> Result<bool, ReadError> {
+            Err(ReadError::Key { key: key.name() })
+        }
         fn word(&self, key: Key) -> Result<&'static str, ReadError> {
             Err(ReadError::Key { key: key.name() })
         }

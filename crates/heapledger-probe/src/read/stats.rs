@@ -131,6 +131,9 @@ mod tests {
             assert_eq!(key, Key::ConfigStats);
             Ok(self.stats)
         }
+        fn knows(&self, key: Key) -> Result<bool, ReadError> {
+            Err(ReadError::Key { key: key.name() })
+        }
         fn word(&self, key: Key) -> Result<&'static str, ReadError> {
             Err(ReadError::Key { key: key.name() })
         }
