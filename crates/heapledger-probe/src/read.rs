@@ -32,6 +32,7 @@ pub(crate) mod mapbuf;
 pub(crate) mod maps;
 #[cfg(target_os = "linux")]
 pub(crate) mod memory;
+mod mibs;
 #[cfg(target_os = "linux")]
 mod moving;
 mod residency;
