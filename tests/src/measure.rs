@@ -20,7 +20,9 @@ measure-statements stalls [--runs N] [--mib M] [--record FILE]
     (default 40 runs, 4096 MiB held)
 measure-statements cost [--statements N] [--mib M] [--record FILE]
     what a statement costs by its own account, for heaps of several shapes, one after the other
-    (default 31 statements of each, 1024 MiB of blocks, which take a fifth more)";
+    (default 31 statements of each, 1024 MiB of blocks, which take a fifth more)
+measure-statements cost-of SHAPE MIB STATEMENTS
+    one of these shapes alone: large, small, mixed, half, zeroes or both";
 
 /// The command line, parsed.
 #[derive(Clone, Debug)]

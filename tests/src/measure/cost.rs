@@ -74,13 +74,15 @@ pub fn run_one(words: impl Iterator<Item = String>) -> Result<(), String> {
         micros.push(i64::try_from(cost_ns / 1000).map_err(|error| error.to_string())?);
     }
     drop(black_box(blocks));
-    let bytes = if shape == "zeroes" { mib * MIB } else { resident_bytes(&last)? };
+    let resident = resident_bytes(&last)?;
+    let bytes = if shape == "zeroes" { mib * MIB } else { resident };
     let gib = bytes as f64 / f64::from(1 << 30);
     let (best, median) = (quantile(&mut micros, 0), quantile(&mut micros, 50));
     let slope = (median - FIXED_MICROS) as f64 / gib;
     println!(
-        "{shape}, {gib:.2} GiB: microseconds = best {best}, {}, {slope:.0} per GiB beyond {FIXED_MICROS}",
-        spread(micros)
+        "{shape}, {gib:.2} GiB: microseconds = best {best}, {}, {slope:.0} per GiB beyond {FIXED_MICROS}; pages by {}",
+        spread(micros),
+        last.backend().unwrap_or("nobody"),
     );
     Ok(())
 }
