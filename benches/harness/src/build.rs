@@ -1,11 +1,13 @@
 //! From an engine of the list to a program that can be run.
 
+mod kind;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use workloads::Class;
 
+pub use self::kind::Kind;
 use crate::engines::{Engine, PLAIN};
 use crate::{WORKSPACE, run};
 
@@ -14,59 +16,50 @@ use crate::{WORKSPACE, run};
 pub struct Built {
     /// Which one it is.
     pub engine: &'static Engine,
-    /// The program with the short workloads, or why there is none.
-    small: Result<PathBuf, String>,
-    /// The program with the larger programs, if one was asked for, or why there is none.
-    large: Option<Result<PathBuf, String>>,
+    /// The program of each build that was asked for, or why there is none.
+    programs: Vec<(Kind, Result<PathBuf, String>)>,
     /// What its allocator says of itself.
     pub allocator: Value,
 }
 
 impl Built {
-    /// The program that runs workloads of `class`, or why there is none.
-    pub fn program(&self, class: Class) -> Result<&Path, String> {
-        let program = if class.is_large() { self.large.as_ref() } else { Some(&self.small) };
-        match program {
-            Some(Ok(program)) => Ok(program),
-            Some(Err(reason)) => Err(reason.clone()),
-            None => Err("its larger programs were not built".to_owned()),
+    /// The program of the build `kind`, or why there is none.
+    pub fn program(&self, kind: Kind) -> Result<&Path, String> {
+        match self.programs.iter().find(|(one, _)| *one == kind) {
+            Some((_, Ok(program))) => Ok(program),
+            Some((_, Err(reason))) => Err(reason.clone()),
+            None => Err(format!("its program with {} was not asked for", kind.profile().join(", "))),
         }
+    }
+
+    /// The builds that were asked for.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.programs.iter().map(|(kind, _)| *kind)
     }
 
     /// An engine that was not built, for tests of what is made of its answers.
     #[cfg(test)]
     pub fn without_program(engine: &'static Engine, allocator: Value) -> Built {
-        Built { engine, small: Err("it is not there".to_owned()), large: None, allocator }
+        Built { engine, programs: Vec::new(), allocator }
     }
 }
 
-/// Builds `engine` for workloads of the classes `needed`, or finds it in the folder `built`, and asks it what its
-/// allocator is. An engine that cannot be built says why where its results would stand; only the plain one must be
-/// there.
-pub fn build(engine: &'static Engine, needed: &[Class], built: Option<&Path>) -> Result<Built, String> {
-    let has = |large| needed.iter().any(|class| class.is_large() == large);
-    // The larger programs first: cargo gives both builds one name, and the last one keeps it.
+/// Builds the `kinds` of `engine`, or finds them in the folder `built`, and asks one what its allocator is. An engine that
+/// cannot be built says why where its results would stand; only the plain one must be there.
+pub fn build(engine: &'static Engine, kinds: &[Kind], built: Option<&Path>) -> Result<Built, String> {
     let name = format!("bench-{}", engine.id);
-    let large = has(true).then(|| match built {
-        Some(folder) => found(folder, &kept_name(&name)),
-        None => {
-            binary(engine.folder, &name, engine.feature, Class::LargeProgram, None).and_then(|program| kept(&program))
-        }
-    });
-    let small = if has(false) || large.is_none() {
-        binary(engine.folder, &name, engine.feature, Class::Pattern, built)
-    } else {
-        Err("its short workloads were not built".to_owned())
-    };
-    let program = small.as_ref().or(large.as_ref().unwrap_or(&small).as_ref());
-    let described = program.map_err(|reason| reason.clone()).and_then(|program| run::describe(program, engine));
+    let program = |kind: &Kind| (*kind, binary(engine.folder, &name, engine.feature, *kind, built));
+    let programs: Vec<_> = Kind::ALL.iter().filter(|kind| kinds.contains(kind)).map(program).collect();
+    let one = programs.iter().rev().map(|(_, program)| program.as_ref());
+    let one = one.reduce(|last, other| if last.is_ok() { last } else { other }).expect("some build is asked for");
+    let described = one.map_err(|reason| reason.clone()).and_then(|program| run::describe(program, engine));
     let built = match described {
-        Ok(allocator) => Built { engine, small, large, allocator },
+        Ok(allocator) => Built { engine, programs, allocator },
         Err(reason) if engine.id == PLAIN => return Err(reason),
         Err(reason) => {
             eprintln!("note: {} is not measured: {}", engine.id, reason.lines().next().unwrap_or_default());
-            let large = large.map(|_| Err(reason.clone()));
-            Built { engine, small: Err(reason), large, allocator: Value::Null }
+            let programs = programs.into_iter().map(|(kind, _)| (kind, Err(reason.clone()))).collect();
+            Built { engine, programs, allocator: Value::Null }
         }
     };
     if engine.id == PLAIN && built.allocator["config"]["prof"] == Value::Bool(true) {
@@ -83,11 +76,12 @@ pub fn binary(
     folder: &str,
     binary: &str,
     feature: Option<&str>,
-    class: Class,
+    kind: Kind,
     built: Option<&Path>,
 ) -> Result<PathBuf, String> {
+    let kept = kind.kept(binary);
     if let Some(built) = built {
-        return found(built, binary);
+        return found(built, kept.as_deref().unwrap_or(binary));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| format!("{WORKSPACE}/target").into());
@@ -100,31 +94,26 @@ pub fn binary(
         .arg("--release")
         .current_dir(Path::new(WORKSPACE).join("benches/engines"))
         .stderr(Stdio::inherit());
-    if class.is_large() {
-        // Cargo's own release profile, as most programs are built; one compilation of their crates then serves every
-        // engine. (`false` is thin optimisation among the units of each crate, `"off"` would be none at all.)
-        command.args(["--features", "programs"]);
-        command.args(["--config", "profile.release.lto=false", "--config", "profile.release.codegen-units=16"]);
+    for setting in kind.profile() {
+        command.args(["--config", &format!("profile.release.{setting}")]);
     }
-    if let Some(feature) = feature {
+    for feature in kind.feature().into_iter().chain(feature) {
         command.args(["--features", feature]);
     }
     let output = command.output().map_err(|error| format!("cannot start cargo to build it: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo could not build it ({})", output.status));
     }
-    executable(&output.stdout, binary).ok_or_else(|| format!("cargo built it but named no program called {binary}"))
+    let program = executable(&output.stdout, binary)
+        .ok_or_else(|| format!("cargo built it but named no program called {binary}"))?;
+    kept.map_or(Ok(program.clone()), |name| copied(&program, &name))
 }
 
-/// A copy of `program` beside it, under a name that no other build takes.
-fn kept(program: &Path) -> Result<PathBuf, String> {
-    let copy = program.with_file_name(kept_name(&program.file_name().unwrap_or_default().to_string_lossy()));
+/// A copy of `program` beside it, called `name`.
+fn copied(program: &Path, name: &str) -> Result<PathBuf, String> {
+    let copy = program.with_file_name(name);
     std::fs::copy(program, &copy).map_err(|error| format!("cannot copy {}: {error}", program.display()))?;
     Ok(copy)
-}
-
-fn kept_name(program: &str) -> String {
-    format!("{program}-programs")
 }
 
 /// The program called `name` in `folder`, where somebody has built it before.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use workloads::{Class, Info, WORKLOADS};
+use workloads::{Info, WORKLOADS};
 
-use crate::build::{self, Built};
+use crate::build::{self, Built, Kind};
 use crate::compare::{self, Plan};
 use crate::engines::{self, ENGINES, Engine, LEDGER};
 use crate::machine::Source;
 use crate::output::{Destination, say};
-use crate::record::{Record, WorkloadUsed};
+use crate::record::{BuildUsed, Record, WorkloadUsed};
 use crate::{
     Choice, Compare, Footprint, Golden, Instructions, Latency, Report, Scale, WORKSPACE, costs, footprint, gates,
     golden, instructions, latency, page, run, scale, table,
@@ -69,7 +69,7 @@ pub fn instructions(arguments: &Instructions) -> Result<bool, String> {
         say(NO_VALGRIND)?;
         return Ok(true);
     };
-    let engines = built(&arguments.choice, &workloads)?;
+    let engines = built_for(&arguments.choice, |engine| instructions::kinds(engine, &workloads))?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
     let mut record =
@@ -82,7 +82,7 @@ pub fn instructions(arguments: &Instructions) -> Result<bool, String> {
 /// Times single operations, prints the table, writes the record.
 pub fn latency(arguments: &Latency) -> Result<bool, String> {
     let patterns = latency::chosen(&arguments.choice.only)?;
-    let engines = built_for(&arguments.choice, &[Class::Pattern])?;
+    let engines = built_for(&arguments.choice, |_| vec![Kind::Short])?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
     let mut record = Record::begin("latency", rounds, &engines, patterns).of_built(arguments.choice.built.as_deref());
@@ -94,7 +94,7 @@ pub fn latency(arguments: &Latency) -> Result<bool, String> {
 /// Measures code and resident memory per thread and per region, prints the table, writes the record.
 pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
     let kinds = footprint::chosen(&arguments.choice.only)?;
-    let engines = built_for(&arguments.choice, &[Class::Pattern])?;
+    let engines = built_for(&arguments.choice, |_| vec![Kind::Short])?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
     let mut record = Record::begin("footprint", rounds, &engines, kinds).of_built(arguments.choice.built.as_deref());
@@ -106,11 +106,13 @@ pub fn footprint(arguments: &Footprint) -> Result<bool, String> {
 /// Times readings of the ledger in growing processes, prints the table, writes the record.
 pub fn scale(arguments: &Scale) -> Result<bool, String> {
     let shapes = scale::chosen(&arguments.only)?;
-    let program =
-        build::binary("heapledger", "bench-heapledger-scale", None, Class::Pattern, arguments.built.as_deref())?;
+    let program = build::binary("heapledger", "bench-heapledger-scale", None, Kind::Short, arguments.built.as_deref())?;
     let interrupted = watch_for_interrupt()?;
     let rounds = usize::from(arguments.rounds);
     let mut record = Record::begin("scale", rounds, &[], shapes).of_built(arguments.built.as_deref());
+    if arguments.built.is_none() {
+        record.configuration.builds.push(BuildUsed::from(&Kind::Short));
+    }
     let destination = Destination::open(arguments.json.as_deref(), &record)?;
     scale::run(&program, rounds, &mut record, &interrupted);
     finish(destination, &record, table::render_scale)
@@ -133,7 +135,7 @@ pub fn golden(arguments: &Golden) -> Result<bool, String> {
         return Ok(true);
     }
     let choice = Choice { engines: vec!["ledger".to_owned()], built: arguments.built.clone(), ..Choice::default() };
-    let engines = built(&choice, &workloads)?;
+    let engines = built_for(&choice, |engine| instructions::kinds(engine, &workloads))?;
     let interrupted = watch_for_interrupt()?;
     let mut record = Record::begin("instructions", 1, &engines, used(&workloads));
     instructions::run(&valgrind, &engines, &workloads, 1, &mut record, &interrupted);
@@ -239,11 +241,12 @@ fn chosen_engines(ids: &[String]) -> Result<Vec<&'static Engine>, String> {
 }
 
 fn built(choice: &Choice, workloads: &[Info]) -> Result<Vec<Built>, String> {
-    built_for(choice, &workloads.iter().map(|info| info.class).collect::<Vec<_>>())
+    built_for(choice, |_| workloads.iter().map(|info| Kind::of(info.class)).collect())
 }
 
-fn built_for(choice: &Choice, needed: &[Class]) -> Result<Vec<Built>, String> {
-    let build = |engine| build::build(engine, needed, choice.built.as_deref());
+/// The chosen engines, each in the builds that `kinds` says.
+fn built_for(choice: &Choice, kinds: impl Fn(&Engine) -> Vec<Kind>) -> Result<Vec<Built>, String> {
+    let build = |engine| build::build(engine, &kinds(engine), choice.built.as_deref());
     let built: Vec<Built> = chosen_engines(&choice.engines)?.into_iter().map(build).collect::<Result<_, _>>()?;
     for id in build::unlike_plain(&built) {
         eprintln!(

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use object::{Object, ObjectSection};
 use serde::Deserialize;
-use workloads::Class;
 use workloads::footprint::KINDS;
 
-use crate::build::Built;
+use crate::build::{Built, Kind};
 use crate::engines::PLAIN;
 use crate::progress::Progress;
 use crate::record::{Failure, Record, Row, WorkloadUsed};
@@ -100,7 +99,7 @@ pub fn run(engines: &[Built], rounds: usize, record: &mut Record, interrupted: &
 /// Measures the code of every engine's program.
 pub fn code(engines: &[Built], record: &mut Record) {
     for built in engines {
-        match built.program(Class::Pattern).and_then(text_bytes) {
+        match built.program(Kind::Short).and_then(text_bytes) {
             Ok(bytes) => push(record, PROGRAM, built.engine.id, TEXT_BYTES, TEXT_OVER_PLAIN_BYTES, vec![bytes]),
             Err(reason) => fail(record, PROGRAM, built, reason),
         }
@@ -122,7 +121,7 @@ fn push(record: &mut Record, workload: &str, engine: &str, measure: &str, over: 
 
 fn each_bytes(built: &Built, kind: &str, count: u64) -> Result<f64, String> {
     let arguments = ["footprint", kind, "--count", &count.to_string()];
-    let program = built.program(Class::Pattern)?;
+    let program = built.program(Kind::Short)?;
     let line = run::within(&mut run::command(program, built.engine, &arguments), run::LIMIT)?;
     let told: Told = serde_json::from_str(&line)
         .map_err(|error| format!("cannot read what the engine printed: {error}: {line:?}"))?;

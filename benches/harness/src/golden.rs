@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::footprint::{PROGRAM, TEXT_OVER_PLAIN_BYTES};
 use crate::machine::Source;
 use crate::record::Record;
-use crate::rows::INSTRUCTIONS_OVER_PLAIN;
+use crate::rows::{INSTRUCTIONS_OVER_PLAIN, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN};
 
 /// A count may grow by this part of itself before it fails.
 const GROWTH: f64 = 0.02;
@@ -26,6 +26,10 @@ const WATCHED: &[(&str, &str, &str)] = &[
     ("ring_mixed", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
     ("handover", "heapledger-untagged", INSTRUCTIONS_OVER_PLAIN),
     ("handover", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
+    ("loop64", "heapledger-untagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
+    ("loop64", "heapledger-tagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
+    ("ring", "heapledger-untagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
+    ("ring", "heapledger-tagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
     (PROGRAM, "heapledger-untagged", TEXT_OVER_PLAIN_BYTES),
     (PROGRAM, "heapledger-tagged", TEXT_OVER_PLAIN_BYTES),
 ];
@@ -99,7 +103,7 @@ impl Golden {
     /// A line per count, and how many have grown beyond what is accepted.
     pub fn compare(&self, measured: &Golden) -> (String, usize) {
         let mut text = format!(
-            "{:<15} {:<20} {:<24} {:>9} {:>9} {:>9}\n",
+            "{:<10} {:<20} {:<36} {:>9} {:>9} {:>9}\n",
             "workload", "engine", "measure", "accepted", "limit", "measured"
         );
         let mut grown = 0;
@@ -116,7 +120,7 @@ impl Golden {
             };
             grown += usize::from(word.starts_with("GREW"));
             text.push_str(&format!(
-                "{:<15} {:<20} {:<24} {:>9.1} {limit:>9.1} {shown:>9}  {word}\n",
+                "{:<10} {:<20} {:<36} {:>9.1} {limit:>9.1} {shown:>9}  {word}\n",
                 count.workload, count.engine, count.measure, count.accepted
             ));
         }

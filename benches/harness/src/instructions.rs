@@ -5,23 +5,39 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use workloads::Class;
+use workloads::Info;
 
-use crate::build::Built;
-use crate::engines::{Engine, PLAIN};
+use crate::build::{Built, Kind};
+use crate::engines::{Engine, LEDGER, PLAIN};
 use crate::progress::Progress;
 use crate::record::{Failure, Record, Row};
-use crate::rows::{INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN};
+use crate::rows::{
+    INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN,
+};
 use crate::run;
 
 /// A workload whose operation is one pair, and two lengths of it. The longer run less the shorter one is steady state
 /// alone: start-up, set-up and tear-down cancel. For `phase` it is the second fill of B.
 const COUNTED: &[(&str, u64, u64)] =
     &[("loop64", 100_000, 300_000), ("ring", 1, 3), ("ring_mixed", 1, 3), ("handover", 4, 12), ("phase", 1, 2)];
+/// Those of them that are counted once more without link-time optimisation, where the ledger's engines are concerned.
+const WITHOUT_LTO: &[&str] = &["loop64", "ring"];
+
+/// A build, the measure of its counts, and the measure of what they are over plain.
+const BUILDS: &[(Kind, &str, &str)] = &[
+    (Kind::Short, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN),
+    (Kind::WithoutLto, WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
+];
 
 /// The workloads that are counted.
-pub fn counted() -> Vec<workloads::Info> {
+pub fn counted() -> Vec<Info> {
     COUNTED.iter().filter_map(|(id, _, _)| workloads::info(id).copied()).collect()
+}
+
+/// The builds of `engine` that counting `only` takes.
+pub fn kinds(engine: &Engine, only: &[Info]) -> Vec<Kind> {
+    let twice = LEDGER.contains(&engine.id) && only.iter().any(|info| WITHOUT_LTO.contains(&info.id));
+    if twice { vec![Kind::Short, Kind::WithoutLto] } else { vec![Kind::Short] }
 }
 
 /// Where valgrind is, if it is there.
@@ -30,23 +46,44 @@ pub fn valgrind() -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join("valgrind")).find(|program| program.is_file())
 }
 
+/// One count: a workload in one build of an engine, in two lengths.
+struct Count<'a> {
+    built: &'a Built,
+    kind: Kind,
+    workload: &'static str,
+    short: u64,
+    long: u64,
+}
+
+/// The counts that `only` takes in the builds of `kind`; plain is the first of each workload.
+fn counts<'a>(engines: &'a [Built], only: &[Info], kind: Kind) -> Vec<Count<'a>> {
+    let chosen = |id: &str| only.iter().any(|info| info.id == id) && (kind == Kind::Short || WITHOUT_LTO.contains(&id));
+    let mut counts = Vec::new();
+    for &(workload, short, long) in COUNTED.iter().filter(|(id, _, _)| chosen(id)) {
+        let engines = engines.iter().filter(|built| built.kinds().any(|one| one == kind));
+        counts.extend(engines.map(|built| Count { built, kind, workload, short, long }));
+    }
+    counts
+}
+
 /// Counts each engine on each counted workload `only` once per round, and puts the rows into `record`.
 pub fn run(
     valgrind: &Path,
     engines: &[Built],
-    only: &[workloads::Info],
+    only: &[Info],
     rounds: usize,
     record: &mut Record,
     interrupted: &AtomicBool,
 ) {
-    let progress = Progress::new(rounds * only.len() * engines.len());
-    for &(id, short, long) in COUNTED.iter().filter(|(id, _, _)| only.iter().any(|info| info.id == *id)) {
-        let mut plain = None;
-        for built in engines {
+    let total: usize = BUILDS.iter().map(|(kind, _, _)| counts(engines, only, *kind).len()).sum();
+    let progress = Progress::new(rounds * total);
+    for &(kind, measure, over_plain) in BUILDS {
+        for count in counts(engines, only, kind) {
+            let engine = count.built.engine.id;
             let mut samples = Vec::with_capacity(rounds);
             for _ in 0..rounds {
-                progress.step(&format!("callgrind {id} {}", built.engine.id));
-                let result = per_pair(valgrind, built, id, short, long);
+                progress.step(&format!("callgrind {} {engine}", count.workload));
+                let result = count.per_pair(valgrind);
                 if interrupted.load(Ordering::Relaxed) {
                     progress.finish();
                     return;
@@ -54,21 +91,22 @@ pub fn run(
                 match result {
                     Ok(count) => samples.push(count),
                     Err(reason) => {
-                        let (workload, engine) = (id.to_owned(), built.engine.id.to_owned());
+                        let reason = match kind {
+                            Kind::Short => reason,
+                            _ => format!("with {}: {reason}", kind.profile().join(", ")),
+                        };
+                        let (workload, engine) = (count.workload.to_owned(), engine.to_owned());
                         record.failures.push(Failure { workload, engine, reason });
                         samples.clear();
                         break;
                     }
                 }
             }
-            let Some(row) = Row::new(id, built.engine.id, INSTRUCTIONS, samples) else { continue };
-            if built.engine.id == PLAIN {
-                plain = Some(row.median);
-            } else if let Some(plain) = plain {
-                let over = row.samples.iter().map(|count| count - plain).collect();
-                record.rows.extend(Row::new(id, built.engine.id, INSTRUCTIONS_OVER_PLAIN, over));
+            if let Some(plain) = record.median(count.workload, PLAIN, measure) {
+                let over = samples.iter().map(|count| count - plain).collect();
+                record.rows.extend(Row::new(count.workload, engine, over_plain, over));
             }
-            record.rows.push(row);
+            record.rows.extend(Row::new(count.workload, engine, measure, samples));
         }
     }
     progress.finish();
@@ -76,15 +114,19 @@ pub fn run(
     record.complete = true;
 }
 
-fn per_pair(valgrind: &Path, built: &Built, workload: &str, short: u64, long: u64) -> Result<f64, String> {
-    let program = built.program(Class::Pattern)?;
-    let (few, instructions_of_few) = count(valgrind, program, built.engine, workload, short)?;
-    let (many, instructions_of_many) = count(valgrind, program, built.engine, workload, long)?;
-    let pairs = many.checked_sub(few).filter(|pairs| *pairs > 0);
-    let pairs = pairs.ok_or_else(|| format!("{long} iterations are no more operations than {short}"))?;
-    let instructions = instructions_of_many.checked_sub(instructions_of_few);
-    let instructions = instructions.ok_or_else(|| format!("{long} iterations took fewer instructions than {short}"))?;
-    Ok((instructions as f64 / pairs as f64 * 100.0).round() / 100.0)
+impl Count<'_> {
+    fn per_pair(&self, valgrind: &Path) -> Result<f64, String> {
+        let Count { built, workload, short, long, .. } = *self;
+        let program = built.program(self.kind)?;
+        let (few, instructions_of_few) = count(valgrind, program, built.engine, workload, short)?;
+        let (many, instructions_of_many) = count(valgrind, program, built.engine, workload, long)?;
+        let pairs = many.checked_sub(few).filter(|pairs| *pairs > 0);
+        let pairs = pairs.ok_or_else(|| format!("{long} iterations are no more operations than {short}"))?;
+        let instructions = instructions_of_many.checked_sub(instructions_of_few);
+        let instructions =
+            instructions.ok_or_else(|| format!("{long} iterations took fewer instructions than {short}"))?;
+        Ok((instructions as f64 / pairs as f64 * 100.0).round() / 100.0)
+    }
 }
 
 /// The operations and the instructions of one run.
@@ -133,8 +175,8 @@ fn total(counts: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTED, counted, environment, total};
-    use crate::engines::find;
+    use super::{BUILDS, COUNTED, Kind, WITHOUT_LTO, counted, environment, kinds, total};
+    use crate::engines::{LEDGER, find};
 
     #[test]
     fn an_engine_keeps_its_own_settings_while_it_is_counted() {
@@ -156,5 +198,17 @@ mod tests {
         assert_eq!(counted().len(), COUNTED.len());
         assert!(counted().iter().all(|info| info.operation == "pair"));
         assert!(COUNTED.iter().all(|(_, short, long)| short < long));
+        assert!(WITHOUT_LTO.iter().all(|id| COUNTED.iter().any(|(counted, _, _)| counted == id)));
+    }
+
+    #[test]
+    fn the_ledger_is_counted_without_link_time_optimisation_too_beside_a_plain_one_that_is_built_like_it() {
+        for id in LEDGER {
+            let engine = find(id).expect("it is in the list");
+            assert_eq!(kinds(engine, &counted()), BUILDS.iter().map(|(kind, _, _)| *kind).collect::<Vec<_>>(), "{id}");
+        }
+        assert_eq!(kinds(find("cap").expect("it is in the list"), &counted()), [Kind::Short]);
+        let phase = [*workloads::info("phase").expect("it is in the list")];
+        assert_eq!(kinds(find("plain").expect("it is in the list"), &phase), [Kind::Short]);
     }
 }

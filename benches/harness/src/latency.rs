@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
-use workloads::Class;
 use workloads::latency::PATTERNS;
 
-use crate::build::Built;
+use crate::build::{Built, Kind};
 use crate::engines::PLAIN;
 use crate::progress::Progress;
 use crate::record::{Failure, Record, Row, WorkloadUsed};
@@ -100,7 +99,7 @@ pub fn run(engines: &[Built], rounds: usize, record: &mut Record, interrupted: &
 }
 
 fn one(built: &Built, pattern: &str) -> Result<Told, String> {
-    let program: &Path = built.program(Class::Pattern)?;
+    let program: &Path = built.program(Kind::Short)?;
     let operations = (1_000_000 / built.engine.fewer).to_string();
     let arguments = ["latency", pattern, "--operations", &operations];
     let line = run::within(&mut run::command(program, built.engine, &arguments), run::LIMIT)?;

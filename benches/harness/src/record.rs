@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::build::Built;
+use crate::build::{Built, Kind};
 use crate::engines::PLAIN;
 use crate::footprint::PROGRAM;
 use crate::machine::{Machine, Source};
@@ -49,12 +49,25 @@ pub struct Configuration {
     /// The folder of programs that were built before, without the path to it: then nobody knows of which commit they are.
     #[serde(default)]
     pub built: Option<String>,
+    /// The builds that the programs come from; not known of programs that were built before, nor in older records, where
+    /// the larger programs had `lto = "off"`.
+    #[serde(default)]
+    pub builds: Vec<BuildUsed>,
     /// The load average of one minute at the end.
     pub load_after: Option<f64>,
     /// The engines, in the order of the first round.
     pub engines: Vec<EngineUsed>,
     /// The workloads.
     pub workloads: Vec<WorkloadUsed>,
+}
+
+/// A build of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildUsed {
+    /// Which one.
+    pub kind: Kind,
+    /// Settings of its release profile.
+    pub profile: Vec<String>,
 }
 
 /// An engine of a record.
@@ -158,6 +171,7 @@ impl Row {
 impl Record {
     /// A record that begins now and has no rows yet.
     pub fn begin(command: &str, rounds: usize, engines: &[Built], workloads: Vec<WorkloadUsed>) -> Record {
+        let used = |kind: &&Kind| engines.iter().any(|built| built.kinds().any(|one| one == **kind));
         Record {
             schema: SCHEMA,
             command: command.to_owned(),
@@ -167,6 +181,7 @@ impl Record {
             configuration: Configuration {
                 rounds,
                 built: None,
+                builds: Kind::ALL.iter().filter(used).map(BuildUsed::from).collect(),
                 load_after: None,
                 engines: engines.iter().map(EngineUsed::from).collect(),
                 workloads,
@@ -181,6 +196,7 @@ impl Record {
             let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
             self.configuration.built = folder.file_name().map(|name| name.to_string_lossy().into_owned());
             (self.source.commit, self.source.dirty) = (None, None);
+            self.configuration.builds.clear();
         }
         self
     }
@@ -214,6 +230,12 @@ impl Failure {
         let lines = self.reason.lines().map(str::trim).filter(|line| !line.is_empty()).take(2);
         let text = lines.collect::<Vec<_>>().join(" ");
         if text.is_empty() { "failed".to_owned() } else { text }
+    }
+}
+
+impl From<&Kind> for BuildUsed {
+    fn from(kind: &Kind) -> BuildUsed {
+        BuildUsed { kind: *kind, profile: kind.profile().map(str::to_owned).to_vec() }
     }
 }
 

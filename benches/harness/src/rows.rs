@@ -24,6 +24,10 @@ pub const PEAK_RSS_RATIO: &str = "peak_rss_ratio";
 pub const INSTRUCTIONS: &str = "instructions_per_pair";
 /// The same, less those of the plain engine.
 pub const INSTRUCTIONS_OVER_PLAIN: &str = "instructions_over_plain";
+/// [`INSTRUCTIONS`] of the programs that are built without link-time optimisation.
+pub const WITHOUT_LTO_INSTRUCTIONS: &str = "without_lto_instructions_per_pair";
+/// The same, less those of the plain engine, which is built like them.
+pub const WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN: &str = "without_lto_instructions_over_plain";
 
 /// What one engine measured on one workload, round by round.
 #[derive(Clone, Debug)]

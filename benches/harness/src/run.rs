@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use workloads::Info;
 
-use crate::build::Built;
+use crate::build::{Built, Kind};
 use crate::engines::Engine;
 
 /// A run takes well under a second, and some twenty seconds under valgrind; one that takes this long hangs.
@@ -32,7 +32,7 @@ pub struct Sample {
 pub fn measure(built: &Built, workload: &Info, part: u64, limit: Duration) -> Result<Sample, String> {
     let iterations = built.engine.iterations(workload, part).to_string();
     let arguments = [workload.id, "--iterations", &iterations];
-    sample(&within(&mut command(built.program(workload.class)?, built.engine, &arguments), limit)?)
+    sample(&within(&mut command(built.program(Kind::of(workload.class))?, built.engine, &arguments), limit)?)
 }
 
 /// A fresh process of `engine`, with nothing in its environment but what it is told through it: a variable such as

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::record::{Record, Row};
 use crate::rows::{
     CPU_RATIO, ELAPSED_NS, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, OPERATION_NS, PEAK_RSS_BYTES, PEAK_RSS_RATIO,
-    TIME_RATIO,
+    TIME_RATIO, WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN,
 };
 
 pub use others::{render_footprint, render_latency, render_scale};
@@ -102,18 +102,25 @@ pub fn duration(ns: f64) -> String {
     }
 }
 
-/// One line per workload and engine: instructions per pair, and how many more than plain.
+/// One line per workload and engine: instructions per pair, and how many more than plain; behind them the same without
+/// link-time optimisation, where that was counted.
 pub fn render_instructions(record: &Record) -> String {
-    let mut text = format!("{:<12} {:<20} {:>12} {:>12}\n", "workload", "engine", "per pair", "over plain");
+    let mut text = format!(
+        "{:<12} {:<20} {:>12} {:>12} {:>12} {:>12}\n",
+        "workload", "engine", "per pair", "over plain", "without LTO", "over plain"
+    );
     for workload in &record.configuration.workloads {
         let mut name = workload.id.as_str();
         for engine in &record.configuration.engines {
             let median = |measure| {
                 record.row(&workload.id, &engine.id, measure).map_or(String::new(), |row| format!("{:.1}", row.median))
             };
+            let counts =
+                [INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN];
+            let [count, over, count_without, over_without] = counts.map(median);
             let line = match record.failure(&workload.id, &engine.id) {
                 Some(failure) => failure.in_short(),
-                None => format!("{:>12} {:>12}", median(INSTRUCTIONS), median(INSTRUCTIONS_OVER_PLAIN)),
+                None => format!("{count:>12} {over:>12} {count_without:>12} {over_without:>12}"),
             };
             let _ = writeln!(text, "{name:<12} {:<20} {}", engine.id, line.trim_end());
             name = "";

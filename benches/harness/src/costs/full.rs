@@ -10,7 +10,8 @@ use crate::footprint::{EACH_BYTES, EACH_OVER_PLAIN_BYTES, PROGRAM, TEXT_BYTES, T
 use crate::latency::AGAIN;
 use crate::record::{Record, Row};
 use crate::rows::{
-    ELAPSED_NS, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, OPERATION_NS, PEAK_RSS_RATIO, TIME_RATIO, program_medians,
+    ELAPSED_NS, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN, OPERATION_NS, PEAK_RSS_RATIO, TIME_RATIO,
+    WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN, program_medians,
 };
 use crate::scale::{self, CALL_NS, SHAPES, STALL_MAX_NS, STALL_P999_NS, STALLS};
 use crate::stats::geometric_mean;
@@ -162,19 +163,29 @@ fn footprint(record: &Record) -> String {
 }
 
 fn instructions(record: &Record) -> String {
-    let mut text = String::from("| workload |");
-    for engine in &record.configuration.engines {
-        let _ = write!(text, " {} |", engine.id);
+    let engines: Vec<&str> = record.configuration.engines.iter().map(|engine| engine.id.as_str()).collect();
+    let mut text = counts(record, &engines, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN);
+    let twice = |id: &&str| record.rows.iter().any(|row| row.engine == *id && row.measure == WITHOUT_LTO_INSTRUCTIONS);
+    let engines: Vec<&str> = engines.into_iter().filter(twice).collect();
+    if !engines.is_empty() {
+        text.push_str("\nThe same programs without link-time optimisation (`lto = \"off\"`, 16 codegen units):\n\n");
+        text.push_str(&counts(record, &engines, WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN));
     }
-    let _ = writeln!(text, "\n|---|{}", "--:|".repeat(record.configuration.engines.len()));
-    for used in &record.configuration.workloads {
+    text
+}
+
+/// A line per workload that has a row of `measure`; where an engine has none, the reason.
+fn counts(record: &Record, engines: &[&str], measure: &str, over_plain: &str) -> String {
+    let mut text = format!("| workload | {} |\n|---|{}\n", engines.join(" | "), "--:|".repeat(engines.len()));
+    let counted = |id: &str| record.rows.iter().any(|row| row.workload == id && row.measure == measure);
+    for used in record.configuration.workloads.iter().filter(|used| counted(&used.id)) {
         let _ = write!(text, "| `{}` |", used.id);
-        for engine in &record.configuration.engines {
-            let count = record.median(&used.id, &engine.id, INSTRUCTIONS).map(|count| {
-                let over = record.median(&used.id, &engine.id, INSTRUCTIONS_OVER_PLAIN);
+        for engine in engines {
+            let count = record.median(&used.id, engine, measure).map(|count| {
+                let over = record.median(&used.id, engine, over_plain);
                 format!("{count:.1}{}", over.map_or(String::new(), |over| format!(" ({over:+.1})")))
             });
-            let _ = write!(text, " {} |", count.unwrap_or_else(|| missing(record, &used.id, &engine.id)));
+            let _ = write!(text, " {} |", count.unwrap_or_else(|| missing(record, &used.id, engine)));
         }
         text.push('\n');
     }

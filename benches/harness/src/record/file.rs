@@ -44,6 +44,7 @@ impl Record {
             &[
                 ("rounds", json(&configuration.rounds)?),
                 ("built", json(&configuration.built)?),
+                ("builds", array("      ", &configuration.builds)?),
                 ("load_after", json(&configuration.load_after)?),
                 ("engines", array("      ", &configuration.engines)?),
                 ("workloads", array("      ", &configuration.workloads)?),
