@@ -136,6 +136,28 @@ prop_compose! {
     }
 }
 
+/// A process that is still, with slots of one class and region: so many live, so many cached, so many of both together
+/// not in memory, each as a whole. Which of them these are no source tells, so it is not said here either.
+fn slots_of_one_class(slot_bytes: u32, live: u64, cached: u64, gone: u64) -> (Readings, FullReadings) {
+    let slots = live + cached;
+    let bytes = |count: u64| count * u64::from(slot_bytes);
+    let mut readings = fixtures::model_server();
+    let classes = vec![(slot_bytes, Flow::new(live, 0))];
+    readings.regions = vec![RegionReading { classes, ..RegionReading::default() }];
+    let reading = SlotsReading { slot_bytes, slots, resident: exactly(bytes(slots - gone)), ..SlotsReading::default() };
+    let pages = RegionPagesReading { small: vec![reading], ..RegionPagesReading::default() };
+    let mut heap = HeapReading { regions: vec![pages], ..HeapReading::default() };
+    pages::settle_heap(&mut readings, &mut heap);
+    let jemalloc = readings.jemalloc.as_mut().expect("the fixture has statistics");
+    (jemalloc.tcache_bytes, jemalloc.tcache_stashed_bytes, jemalloc.internal_bytes) = (bytes(cached), 0, 0);
+    let walk = WalkReading { heap: Ok(heap), ..WalkReading::default() };
+    let motion = pages::still(&readings);
+    let mut full = FullReadings { walk: Ok(walk), motion, clock: pages::clock(), glibc: None, rollup: None };
+    pages::settle(&mut readings, &mut full);
+    readings.traffic_bytes = Some(Flow::default());
+    (readings, full)
+}
+
 proptest! {
     #[test]
     fn rss_lies_between_the_sums_of_the_ends_whatever_was_read((readings, full) in any_world()) {
@@ -206,5 +228,32 @@ proptest! {
             let check = statement.checks().iter().find(|check| check.id == id).expect("it is there");
             prop_assert_eq!(check.holds(), Some(true), "{:?}", check);
         }
+    }
+
+    /// Every process that reads the same is embraced, and each end is the truth of one of them: so no statement of these
+    /// readings can be narrower and right.
+    #[test]
+    fn live_blocks_and_thread_caches_are_as_narrow_as_what_was_read_allows(
+        slot_bytes in prop_oneof![Just(16_u32), Just(112), Just(4096), Just(14_336)],
+        live in 0_u64..60,
+        cached in 0_u64..60,
+        gone in 0_u64..120,
+    ) {
+        let gone = gone.min(live + cached);
+        let (readings, full) = slots_of_one_class(slot_bytes, live, cached, gone);
+        let statement = Statement::from_readings(readings, full);
+        let ends = |line| statement.figure(line).ends().expect("both are known");
+        // Of those that are not in memory, so many are cached ones.
+        let truths = gone.saturating_sub(live)..=gone.min(cached);
+        let bytes = |slots: u64| (slots * u64::from(slot_bytes)).cast_signed();
+        let of_live = truths.clone().map(|gone_cached| bytes(live + gone_cached - gone));
+        let of_caches = truths.clone().map(|gone_cached| bytes(cached - gone_cached));
+        for (line, truths) in [(LineId::Live, of_live.collect::<Vec<_>>()), (LineId::ThreadCaches, of_caches.collect())] {
+            let (least, most) = (truths.iter().min().copied(), truths.iter().max().copied());
+            prop_assert_eq!((Some(ends(line).0), Some(ends(line).1)), (least, most), "{:?}\n{}", line, statement);
+        }
+        let ((live_low, live_high), (caches_low, caches_high)) = (ends(LineId::Live), ends(LineId::ThreadCaches));
+        let width = live_high - live_low + caches_high - caches_low;
+        prop_assert!(width <= 2 * bytes(cached.min(gone)), "what is cached, and what is not in memory, on two lines");
     }
 }

@@ -55,7 +55,9 @@ impl Sum for Span {
 /// Splits resident bytes between two owners of which is known how many bytes each has, resident or not.
 ///
 /// Whatever is not resident can be missing from either, so each has at least what the other cannot hold, and at most
-/// what it has. Both meet where all is resident. A negative count is of two sources that are moments apart, and can
+/// what it has. Both meet where all is resident. No narrower ends are right: with `n` bytes that are not resident, all
+/// of these can be the first's as far as it has so many, or the second's, and both read the same. So each part is
+/// min(n, first, second, resident) wide, and the two together twice that. A negative count is of two sources that are moments apart, and can
 /// hold nothing. What is resident beyond both counts (again, moments apart) may be either's, so neither end excludes
 /// it. In every case the lower ends sum to no more than the total, and the upper ends to no less.
 pub(super) fn split(total: Span, first_bytes: i128, second_bytes: i128) -> (Span, Span) {
