@@ -167,9 +167,13 @@ impl Statement {
     }
 
     /// What can have moved between the first and the last reading, in bytes: page faults, each of a page (of 2 MiB
-    /// where huge pages are given to everybody), and what the kernel's counters changed by. It does not bound pages
-    /// that come without a fault of their own while others go: a fault on a file maps up to 16 pages, and
+    /// where huge pages are given to everybody), and what the kernel's counters changed by, up or down. It does not
+    /// bound pages that come without a fault of their own while others go: a fault on a file maps up to 16 pages, and
     /// `MAP_POPULATE` and huge pages that the program asked for itself bring many at once.
+    ///
+    /// The counters rise by no more than was faulted in, and fall by no more than was given back. So by what is seen
+    /// from outside the skew is at most twice what was faulted in, and what was given back meanwhile: by the program, in
+    /// large blocks or maps of its own, and by jemalloc of itself, whose decay is neither a fault nor a free.
     pub fn skew(&self) -> &Figure {
         &self.skew
     }

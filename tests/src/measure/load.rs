@@ -29,19 +29,25 @@ pub fn run(args: &Args) -> Result<(), String> {
 fn report(samples: &[Sample]) -> String {
     let of = |value: &dyn Fn(&Sample) -> i64| spread(samples.iter().map(value).collect());
     let part = |of: i64, whole: i64| if whole == 0 { 0 } else { of * 1_000 / whole };
+    let within = |allowed: &dyn Fn(&Sample) -> u64| {
+        let held = samples.iter().filter(|sample| sample.skew.cast_unsigned() <= allowed(sample)).count();
+        format!("{held} of {}", samples.len())
+    };
     let facts = [
-        ("jemalloc settings", load::SETTINGS.to_owned()),
         ("statements", samples.len().to_string()),
         (
             "result",
             "passed: unexplained within the skew, the skew within its bound, every region as the load says".into(),
         ),
+        ("skew within 2 x (faulted in + freed in large blocks)", within(&Sample::skew_without_decay)),
+        ("skew within the same and what jemalloc gave back", within(&Sample::skew_allowed)),
         ("unexplained bytes, unsigned", of(&|sample| sample.unexplained.abs())),
         ("skew bytes", of(&|sample| sample.skew)),
         ("unexplained in thousandths of the skew", of(&|sample| part(sample.unexplained.abs(), sample.skew))),
         ("skew in thousandths of its bound", of(&|sample| part(sample.skew, sample.skew_allowed().cast_signed()))),
         ("bytes faulted in, from outside", of(&|sample| sample.faulted.cast_signed())),
         ("bytes of large blocks freed, by the load", of(&|sample| sample.freed_large.cast_signed())),
+        ("bytes given back by jemalloc", of(&|sample| sample.purged.cast_signed())),
         ("traffic bytes", of(&|sample| sample.traffic.cast_signed())),
         ("width of all intervals, bytes", of(&|sample| sample.width)),
         ("microseconds of a statement", of(&|sample| sample.nanos.cast_signed() / 1_000)),

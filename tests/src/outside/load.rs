@@ -16,10 +16,6 @@ const FAULT_BYTES: u64 = 4096;
 /// What is of the same pages, and so can be judged while others allocate.
 const AT_ANY_TIME: [CheckId; 4] = [CheckId::PagesSum, CheckId::SlotsByRegion, CheckId::Slabs, CheckId::LastOwners];
 
-/// The bound of the skew counts what is faulted in and what the load frees in large blocks. Of the pages that small
-/// blocks leave, jemalloc gives back one now and then, which neither of them knows; so that is put off for an hour.
-pub const SETTINGS: &str = "dirty_decay_ms:3600000";
-
 /// What was seen of one statement.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
@@ -31,6 +27,9 @@ pub struct Sample {
     pub faulted: u64,
     /// Bytes of large blocks whose free fell in the same time, by the load's own log.
     pub freed_large: u64,
+    /// Bytes of the pages that jemalloc gave back in the same time, by its own count; address space, so an upper bound.
+    /// Pages that small blocks leave go by decay, which no fault and no large block tells.
+    pub purged: u64,
     /// Bytes allocated and freed meanwhile, by the statement.
     pub traffic: u64,
     /// Nanoseconds that the statement took.
@@ -42,9 +41,19 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// What the skew may be: twice what can have moved, by what was seen from outside.
-    pub fn skew_allowed(&self) -> u64 {
+    /// What the skew may be where nothing is given back but the load's own large blocks: twice what can have moved, by
+    /// what was seen from outside.
+    pub fn skew_without_decay(&self) -> u64 {
         2 * (self.faulted + self.freed_large)
+    }
+
+    /// What the skew may be: the same, and what jemalloc gave back of itself meanwhile.
+    ///
+    /// The skew is what was faulted in, and what the counters changed by. They rise by no more than was faulted in, and
+    /// fall by no more than was given back; a page that jemalloc gives back is in its count, a large block of the load's
+    /// perhaps twice.
+    pub fn skew_allowed(&self) -> u64 {
+        self.skew_without_decay() + self.purged
     }
 }
 
@@ -53,7 +62,7 @@ impl Sample {
 /// # Panics
 /// When the probe does not do its work.
 pub fn run(mut command: Command, statements: usize) -> (Vec<Sample>, Vec<String>) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env(settings::VARIABLE, settings::told(SETTINGS));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env_remove(settings::VARIABLE);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut tell = child.stdin.take().expect("a pipe");
     let mut told = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -100,6 +109,7 @@ fn judge(statement: &Statement, object: &Value, faulted: u64) -> (Sample, Vec<St
         skew: exact(statement.skew()),
         faulted,
         freed_large: books.iter().filter(|book| book.name == "big").map(Book::freed).sum(),
+        purged: object["purged"].as_u64().expect("bytes"),
         traffic: traffic.allocated + traffic.freed,
         nanos: stamps[1] - stamps[0],
         width: high - low,

@@ -16,7 +16,8 @@ use heapledger_harness::fork::end_after_seconds;
 use serde_json::{Value, json};
 
 use super::Options;
-use crate::os::process;
+use crate::os::memory::PAGE_BYTES;
+use crate::os::{jemalloc, process};
 use crate::random::Random;
 
 static HELD: Region = Region::new("held");
@@ -151,6 +152,12 @@ fn turn(what: &str) {
     process::wait_for_a_byte();
 }
 
+/// Bytes of address space that jemalloc ever gave back.
+fn purged_bytes() -> u64 {
+    let pages = [c"stats.arenas.4096.dirty_purged", c"stats.arenas.4096.muzzy_purged"].map(jemalloc::statistic);
+    pages.into_iter().sum::<u64>() * PAGE_BYTES as u64
+}
+
 fn nanos(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).expect("a run takes less than centuries")
 }
@@ -176,16 +183,21 @@ pub(super) fn run(options: &Options) -> Value {
         drop(heapledger::statement());
         for _ in 0..options.count("statements") {
             turn("{\"turn\":\"before\"}\n");
+            let purged_before = purged_bytes();
             let before = BOOKS.each_ref().map(Book::words);
             let began = nanos(started);
             let statement = heapledger::statement().expect("the ledger is installed");
             let ended = nanos(started);
             let after = BOOKS.each_ref().map(Book::words);
+            let purged = purged_bytes() - purged_before;
             turn("{\"turn\":\"after\"}\n");
             let line = RegionId::LEDGER.scope(|| {
                 let books = NAMES.iter().zip(before).zip(after);
                 let books: Value = books.map(|((name, before), after)| json!([name, before, after])).collect();
-                let object = json!({ "statement": statement.to_json(), "books": books, "stamps": [began, ended] });
+                let statement = statement.to_json();
+                let object = json!({
+                    "statement": statement, "books": books, "stamps": [began, ended], "purged": purged,
+                });
                 object.to_string() + "\n"
             });
             process::print(line.as_bytes());
