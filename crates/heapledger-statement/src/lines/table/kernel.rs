@@ -15,8 +15,9 @@ pub(super) const RSS: Line = Line {
     full_source: "",
     doc: "The resident set size: every byte of this process that is in memory, as the kernel counts it. It is exactly \
           the sum of the anonymous, file and shared-memory lines below it. It counts whole pages, and it counts a \
-          page that is shared with another process in full. The kernel may keep part of the count per CPU and fold it \
-          in later, so on machines with many CPUs it can lag the page tables by a few pages per CPU.",
+          page that is shared with another process in full. From Linux 6.2 on each CPU keeps a part of the count, some \
+          dozen pages at most; status adds the parts up on newer kernels (measured on 6.18), and before it lags the \
+          page tables by them.",
 };
 
 pub(super) const RSS_ANON: Line = Line {

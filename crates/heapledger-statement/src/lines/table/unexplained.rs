@@ -50,8 +50,8 @@ pub(super) const COUNTER_GAP: Line = Line {
           memory. In a quiet process it is 0. While threads run it is what came and went between the readings. That \
           is at most the skew, but for pages that come without a fault of their own while others go: a fault on a \
           file maps up to 16 pages, and MAP_POPULATE and huge pages that the program asked for bring many at once. \
-          From Linux 6.2 on the counters are kept per CPU and can differ from the truth by some pages \
-          per CPU until the kernel sums them up. Where a kind differs by more than the skew, smaps_rollup is read, \
+          From Linux 6.2 on each CPU keeps a part of the counters; where status does not add the parts up (6.18 does) \
+          they lag by some dozen pages per CPU. Where a kind differs by more than the skew, smaps_rollup is read, \
           which goes through the page tables (3.5 to 10 ms per resident GiB): a note then says whether the counters \
           are wrong or the pages. Anonymous pages that the kernel is moving are found, unless some of the process are \
           in swap.",
