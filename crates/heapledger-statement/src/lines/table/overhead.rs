@@ -44,8 +44,9 @@ pub(super) const OWN_TABLES: Line = Line {
     label: "the ledger's own tables",
     source: "the ledger's account of its own mappings, capped by RssAnon",
     full_source: "page walk: resident pages of the ledger's own mappings",
-    doc: "Memory that the ledger itself uses beside the heap: counters for each thread, a word or two for each page, \
-          rows for pages on which regions meet. The upper end is every byte that the ledger may have written. A full \
+    doc: "Memory that the ledger itself uses beside the heap: counters for each thread, a word for each page and a tag \
+          for each 32 of them, rows for pages on which regions meet, the page maps of marks, and the lists of where all \
+          that lies. Names of regions are not in it: they are live blocks of ~ledger. The upper end is every byte that the ledger may have written. A full \
           statement counts the pages, and own_tables() of the crate heapledger does so at once.",
 };
 
