@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use workloads::Info;
 
@@ -28,6 +29,10 @@ const BUILDS: &[(Kind, &str, &str)] = &[
     (Kind::Short, INSTRUCTIONS, INSTRUCTIONS_OVER_PLAIN),
     (Kind::WithoutLto, WITHOUT_LTO_INSTRUCTIONS, WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
 ];
+
+/// A run takes some twenty seconds under valgrind; one that takes this long is of an engine whose allocations take a
+/// hundred times as long as plain ones, and its count is given up so that the others end.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The workloads that are counted.
 pub fn counted() -> Vec<Info> {
@@ -61,9 +66,18 @@ fn counts<'a>(engines: &'a [Built], only: &[Info], kind: Kind) -> Vec<Count<'a>>
     let mut counts = Vec::new();
     for &(workload, short, long) in COUNTED.iter().filter(|(id, _, _)| chosen(id)) {
         let engines = engines.iter().filter(|built| built.kinds().any(|one| one == kind));
-        counts.extend(engines.map(|built| Count { built, kind, workload, short, long }));
+        counts.extend(engines.map(|built| {
+            let (short, long) = lengths(built.engine, short, long);
+            Count { built, kind, workload, short, long }
+        }));
     }
     counts
+}
+
+/// The two lengths for `engine`, of which one may run fewer iterations than the others do. They differ in any case.
+fn lengths(engine: &Engine, short: u64, long: u64) -> (u64, u64) {
+    let short = (short / engine.fewer).max(1);
+    (short, (long / engine.fewer).max(short + 1))
 }
 
 /// Counts each engine on each counted workload `only` once per round, and puts the rows into `record`.
@@ -144,7 +158,8 @@ fn count(
     command.env_clear().envs(environment(engine));
     // valgrind runs one thread at a time; in turn, the same run counts the same however many threads there are.
     command.args(["--quiet", "--fair-sched=try", "--tool=callgrind"]).arg(option).arg(program);
-    let printed = run::within(command.args([workload, "--iterations", &iterations.to_string()]), run::LIMIT);
+    let printed = run::within(command.args([workload, "--iterations", &iterations.to_string()]), LIMIT);
+    let printed = printed.map_err(|reason| format!("{iterations} iterations under callgrind: {reason}"));
     let counts = fs::read_to_string(&file).map_err(|error| format!("callgrind left no counts: {error}"));
     // It is not there if valgrind failed, and then that is what is reported.
     let _ = fs::remove_file(&file);
@@ -175,7 +190,7 @@ fn total(counts: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUILDS, COUNTED, Kind, WITHOUT_LTO, counted, environment, kinds, total};
+    use super::{BUILDS, COUNTED, Kind, WITHOUT_LTO, counted, environment, kinds, lengths, total};
     use crate::engines::{LEDGER, find};
 
     #[test]
@@ -184,6 +199,17 @@ mod tests {
         assert!(
             told.iter().any(|(name, text)| *name == "_RJEM_MALLOC_CONF" && text.starts_with("prof:true,dirty_decay"))
         );
+    }
+
+    #[test]
+    fn an_engine_that_runs_fewer_iterations_is_counted_on_two_lengths_that_differ() {
+        let (dhat, cap) = (find("dhat").expect("it is in the list"), find("cap").expect("it is in the list"));
+        for (_, short, long) in COUNTED {
+            assert_eq!(lengths(cap, *short, *long), (*short, *long));
+            let (fewer, more) = lengths(dhat, *short, *long);
+            assert!(0 < fewer && fewer < more && fewer <= *short && more <= *long, "{fewer} and {more}");
+        }
+        assert_eq!(lengths(dhat, 100_000, 300_000), (2_500, 7_500));
     }
 
     #[test]
