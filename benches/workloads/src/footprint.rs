@@ -56,9 +56,9 @@ fn regions<T: Tagger>(tagger: T, count: usize) -> Result<(u64, u64), String> {
     let mut blocks: Vec<Box<[u8; 64]>> = Vec::with_capacity(count);
     drop(tagger.enter(0));
     let before = rss_bytes()?;
-    let made = tagger.make(count);
-    for number in 0..count {
-        let _in = T::enter_made(&made, number);
+    let made: Vec<T::Made> = (0..count).map(|number| tagger.make(number)).collect();
+    for region in &made {
+        let _in = T::enter_made(region);
         blocks.push(black_box(Box::new([1; 64])));
     }
     let after = rss_bytes()?;

@@ -74,6 +74,7 @@ registry![
     json::JsonMixed,
     btree::BTreeMixed,
     requests::Requests,
+    requests::RequestsOwn,
     ring_many::Regions1,
     ring_many::Regions16,
     ring_many::Regions255,

@@ -7,17 +7,18 @@ pub const REGIONS: usize = 4;
 pub trait Tagger: Copy + Send + Sync + 'static {
     /// Leaves the region when it is dropped.
     type Guard;
-    /// Regions made at run time.
-    type Regions: Send + Sync;
+    /// A region made at run time.
+    type Made: Send + Sync;
 
     /// Enters region `region` on this thread until the guard is dropped. `region` is less than [`REGIONS`].
     fn enter(self, region: usize) -> Self::Guard;
 
-    /// Makes `count` further regions, as a program does that has one per tenant, table or request.
-    fn make(self, count: usize) -> Self::Regions;
+    /// Makes a further region, as a program does that has one per tenant, table or request; the same `number` gives it the
+    /// same name. When it is dropped the program has done with it, though blocks of it may still live.
+    fn make(self, number: usize) -> Self::Made;
 
-    /// Enters the `number`th of `regions`. `number` is less than the count that made them.
-    fn enter_made(regions: &Self::Regions, number: usize) -> Self::Guard;
+    /// Enters a region that was made.
+    fn enter_made(made: &Self::Made) -> Self::Guard;
 }
 
 /// The tagger of an engine that has no regions, or that runs without entering any.
@@ -26,13 +27,14 @@ pub struct Untagged;
 
 impl Tagger for Untagged {
     type Guard = ();
-    type Regions = ();
+    type Made = ();
 
     #[inline(always)]
     fn enter(self, _region: usize) {}
 
-    fn make(self, _count: usize) {}
+    #[inline(always)]
+    fn make(self, _number: usize) {}
 
     #[inline(always)]
-    fn enter_made((): &(), _number: usize) {}
+    fn enter_made((): &()) {}
 }

@@ -15,3 +15,17 @@ fn main() -> ExitCode {
         describe: workloads::jemalloc::describe,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::tagging::Tagged;
+
+    /// More requests than a process can have regions at a time, several times over.
+    #[test]
+    fn a_region_for_each_request_has_its_own_name_every_time() {
+        workloads::run("requests_own", Tagged, Some(2)).expect("it is in the list");
+        let regions = heapledger::live().regions;
+        let other = regions.iter().find(|region| region.name == "~other").expect("it is always there");
+        assert_eq!(other.allocated_bytes, 0, "a name found no region");
+    }
+}

@@ -12,19 +12,19 @@ pub struct Tagged;
 
 impl Tagger for Tagged {
     type Guard = Guard;
-    type Regions = Vec<OwnedRegion>;
+    type Made = OwnedRegion;
 
     #[inline(always)]
     fn enter(self, region: usize) -> Guard {
         NAMES[region].enter()
     }
 
-    fn make(self, count: usize) -> Vec<OwnedRegion> {
-        (0..count).map(|number| OwnedRegion::new(format!("made-{number}"))).collect()
+    fn make(self, number: usize) -> OwnedRegion {
+        OwnedRegion::new(format!("made-{number}"))
     }
 
     #[inline(always)]
-    fn enter_made(regions: &Vec<OwnedRegion>, number: usize) -> Guard {
-        regions[number].enter()
+    fn enter_made(made: &OwnedRegion) -> Guard {
+        made.enter()
     }
 }

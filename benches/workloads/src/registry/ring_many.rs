@@ -75,12 +75,12 @@ fn on_threads<T: Tagger>(tagger: T, threads: u32, iterations: u64) -> Outcome {
 
 /// The timed part on this thread, which takes the next of `regions` after every 100 allocations.
 fn in_regions<T: Tagger>(tagger: T, regions: usize, iterations: u64) -> Outcome {
-    let made = tagger.make(regions);
+    let made: Vec<T::Made> = (0..regions).map(|number| tagger.make(number)).collect();
     let mut ring = Objects::new(OBJECTS / 2, 0);
     let mut region = 0;
     let mut switching = |ring: &mut Objects, total: u64| {
         for _ in 0..total / SWITCH_EVERY {
-            let _in = T::enter_made(&made, region);
+            let _in = T::enter_made(&made[region]);
             ring.replace(SWITCH_EVERY);
             region = (region + 1) % regions;
         }
