@@ -235,10 +235,11 @@ fn a_million_frees_by_other_threads_leave_nothing_in_their_caches() {
             threads.push(scope.spawn(move || {
                 let _in_other = other.enter();
                 for batch in receive {
-                    // Blocks of their own between the others': such as the freed slots must never become.
-                    let mine: Vec<Block> = (0..16).map(|number| Block::new(8 << (number % 8), 1)).collect();
-                    assert!(mine.iter().all(|block| block.arena() != arena));
                     drop(batch);
+                    // Blocks of their own, such as the freed slots must never become: a cache gives out first what it
+                    // was given last.
+                    let mine: Vec<Block> = (0..16).map(|number| Block::new(8 << (number % 8), 1)).collect();
+                    assert!(mine.iter().all(|block| block.arena() != arena), "a freed slot is another region's block");
                 }
             }));
         }
