@@ -5,7 +5,8 @@
 //! workload per process and prints one line of JSON. This crate knows no allocator: it enters regions through
 //! [`Tagger`], which costs nothing where the engine has no regions.
 //!
-//! To add a workload, write one file with a type that implements [`Workload`], and name it twice in `registry.rs`.
+//! To add a workload, write one file in the folder `registry`: a type that implements [`Workload`], and its name in
+//! `workloads![…]`.
 #![forbid(unsafe_code)]
 
 mod engine;

@@ -1,40 +1,21 @@
-//! The list of workloads. A new one is one file, one `mod` line and one name in the list.
+//! The list of workloads: those of every file in the folder `registry`. The build script finds the files.
 
 use crate::{Class, Info, Outcome, Tagger, Workload};
 
-mod aligned;
-mod btree;
-mod churn;
-mod hyper;
-mod image;
-mod json;
-mod loops;
-mod phase;
-mod phase2;
-mod prodcons;
-mod realloc;
-mod regex;
-mod requests;
-mod ring;
-mod ring_many;
-mod safetensors;
-mod sizes;
-mod switch;
-mod syn;
-mod tantivy;
-mod zeroed;
+/// Names the workloads of a file, in the order in which they are listed. Each file of the folder has this once.
+macro_rules! workloads {
+    ($($workload:ident),+ $(,)?) => {
+        pub(super) const LISTED: &[$crate::Info] = &[$(<$workload as $crate::Workload>::INFO),+];
 
-macro_rules! registry {
-    ($($workload:path),+ $(,)?) => {
-        /// Every workload, in the order of the tables.
-        pub const WORKLOADS: &[Info] = &[$(<$workload as Workload>::INFO),+];
-
-        /// Runs the workload called `id`, as long as it says itself where `iterations` is `None`; `None` if there is no
-        /// such workload in this build.
-        pub fn run<T: Tagger>(id: &str, tagger: T, iterations: Option<u64>) -> Option<Outcome> {
+        /// Runs that of them which is called `id`.
+        pub(super) fn run_listed<T: $crate::Tagger>(
+            id: &str,
+            tagger: T,
+            iterations: Option<u64>,
+        ) -> Option<$crate::Outcome> {
             $(
-                if id == <$workload as Workload>::INFO.id && is_built(<$workload as Workload>::INFO.class) {
-                    return Some(run_alone::<$workload, T>(tagger, iterations));
+                if id == <$workload as $crate::Workload>::INFO.id {
+                    return super::run_built::<$workload, T>(tagger, iterations);
                 }
             )+
             None
@@ -42,49 +23,66 @@ macro_rules! registry {
     };
 }
 
-registry![
-    loops::Loop64,
-    loops::Loop1M,
-    loops::Loop64M,
-    sizes::Sizes,
-    realloc::Realloc,
-    zeroed::Zeroed,
-    aligned::Aligned,
-    ring::Ring,
-    ring::Ring2,
-    ring_many::Ring4,
-    ring_many::Ring8,
-    ring_many::Ring32,
-    prodcons::ProdCons,
-    prodcons::HandOver,
-    churn::Churn,
-    phase::Phase,
-    phase2::Phase2,
-    json::Json,
-    btree::BTree,
-    self::syn::Syn,
-    self::tantivy::Tantivy,
-    self::hyper::Hyper,
-    self::safetensors::SafeTensors,
-    self::regex::Regex,
-    self::image::Image,
-    ring::RingMixed,
-    ring::Ring2Mixed,
-    prodcons::ProdConsMixed,
-    json::JsonMixed,
-    btree::BTreeMixed,
-    requests::Requests,
-    requests::RequestsOwn,
-    ring_many::Regions1,
-    ring_many::Regions16,
-    ring_many::Regions255,
-    ring_many::RegionsMax,
-    ring::RingBare,
-    ring::RingBareMixed,
-    loops::Loop1MBare,
-    loops::Loop64MBare,
-    switch::Switch,
-];
+/// What the build script writes after the `mod` line of each file.
+macro_rules! files {
+    ($($file:ident),+ $(,)?) => {
+        const FILES: &[&[Info]] = &[$(self::$file::LISTED),+];
+
+        /// Runs the workload called `id`, as long as it says itself where `iterations` is `None`; `None` if there is no
+        /// such workload in this build.
+        pub fn run<T: Tagger>(id: &str, tagger: T, iterations: Option<u64>) -> Option<Outcome> {
+            $(
+                if let Some(outcome) = self::$file::run_listed(id, tagger, iterations) {
+                    return Some(outcome);
+                }
+            )+
+            None
+        }
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/registry.rs"));
+
+/// Every workload, in the order of the tables: those in one region first, patterns before programs, then by the name of
+/// the file and as the file lists them.
+pub const WORKLOADS: &[Info] = &ordered::<{ count() }>();
+
+const fn count() -> usize {
+    let (mut all, mut file) = (0, 0);
+    while file < FILES.len() {
+        all += FILES[file].len();
+        file += 1;
+    }
+    all
+}
+
+/// All of [`FILES`], group after group.
+const fn ordered<const N: usize>() -> [Info; N] {
+    let mut all = [FILES[0][0]; N];
+    let (mut taken, mut group) = (0, 0);
+    while taken < N {
+        let mut file = 0;
+        while file < FILES.len() {
+            let mut at = 0;
+            while at < FILES[file].len() {
+                if group_of(&FILES[file][at]) == group {
+                    all[taken] = FILES[file][at];
+                    taken += 1;
+                }
+                at += 1;
+            }
+            file += 1;
+        }
+        group += 1;
+    }
+    all
+}
+
+const fn group_of(info: &Info) -> usize {
+    /// More than there are classes.
+    const CLASSES: usize = 8;
+    info.mix as usize * CLASSES + info.class as usize
+}
 
 /// What the workload called `id` says of itself.
 pub fn info(id: &str) -> Option<&'static Info> {
@@ -94,6 +92,10 @@ pub fn info(id: &str) -> Option<&'static Info> {
 /// Whether workloads of `class` are compiled into this build.
 pub const fn is_built(class: Class) -> bool {
     cfg!(feature = "programs") || !matches!(class, Class::LargeProgram)
+}
+
+fn run_built<W: Workload, T: Tagger>(tagger: T, iterations: Option<u64>) -> Option<Outcome> {
+    is_built(W::INFO.class).then(|| run_alone::<W, T>(tagger, iterations))
 }
 
 /// Runs one workload in a function of its own, so that adding another cannot change how this one is compiled.
@@ -137,14 +139,25 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_folder_is_in_the_list() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/registry");
-        let list = include_str!("registry.rs");
-        for entry in std::fs::read_dir(folder).expect("the folder of the workloads") {
-            let path = entry.expect("an entry of the folder").path();
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a file name in UTF-8");
-            assert!(list.contains(&format!("mod {stem};")), "{stem}.rs has no `mod` line in registry.rs");
-            assert!(list.contains(&format!("{stem}::")), "{stem}.rs has no workload in the list of registry.rs");
+    fn what_mixes_more_comes_later_and_a_file_keeps_its_own_order() {
+        let place = |id| WORKLOADS.iter().position(|info| info.id == id).expect("it is in the list");
+        for (earlier, later) in [
+            ("loop64", "loop1m"),
+            ("phase", "ring"),
+            ("zeroed", "json"),
+            ("syn", "tantivy"),
+            ("tantivy", "ring_mixed"),
+            ("json_mixed", "requests"),
+            ("regions_max", "switch"),
+        ] {
+            assert!(place(earlier) < place(later), "{earlier} after {later}");
         }
+    }
+
+    /// The build script is asked to list them all, and it makes no second list of what to leave out.
+    #[test]
+    fn every_file_of_the_folder_is_listed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/registry");
+        assert_eq!(std::fs::read_dir(folder).expect("the folder of the workloads").count(), super::FILES.len());
     }
 }

@@ -112,6 +112,10 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// A workload: deterministic, with its own random numbers, and with everything that must be allocated behind
 /// `black_box`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` stands in `workloads![…]` and is no workload",
+    note = "implement `Workload` for it; benches/README.md says what a workload should keep to"
+)]
 pub trait Workload {
     /// What the workload says of itself.
     const INFO: Info;

@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Aligned];
+
 const HELD: u32 = 10_000;
 /// One iteration replaces this many blocks.
 const BATCH: u64 = 100_000;

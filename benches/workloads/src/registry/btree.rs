@@ -6,6 +6,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
 
+workloads![BTree, BTreeMixed];
+
 /// Half of the keys are in the map once it is in balance.
 const KEYS: u32 = 200_000;
 const SHORTEST_BYTES: u32 = 8;

@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Churn];
+
 /// One iteration starts and joins this many threads, two at a time.
 const THREADS: u64 = 100;
 const TOGETHER: u64 = 2;

@@ -4,6 +4,8 @@
 use crate::workload::not_built;
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
+workloads![Hyper];
+
 /// Sixteen connections, each with one request after the other: the server parses a body of JSON, answers with another
 /// and forgets both. The handler enters one of four regions; hyper and tokio themselves allocate in none.
 pub struct Hyper;

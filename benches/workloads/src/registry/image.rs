@@ -4,6 +4,8 @@
 use crate::workload::not_built;
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
+workloads![Image];
+
 /// A picture of 1,200 x 900 decoded from PNG, scaled down and encoded as JPEG.
 pub struct Image;
 

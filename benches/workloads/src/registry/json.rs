@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Tagger, Workload};
 
+workloads![Json, JsonMixed];
+
 const DOCUMENT_BYTES: usize = 5_000_000;
 const SMALL_DOCUMENT_BYTES: usize = 1_200;
 /// So many small documents are alive at a time.

@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
+workloads![Loop64, Loop1M, Loop64M, Loop1MBare, Loop64MBare];
+
 const PAGE_BYTES: usize = 4096;
 /// More blocks of 64 bytes than a thread caches.
 const HELD_BLOCKS: usize = 1000;

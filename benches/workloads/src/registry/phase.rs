@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Phase];
+
 /// Together about 200 MB at the mean size of 264 bytes.
 const OBJECTS: u64 = 760_000;
 const SMALLEST_BYTES: u32 = 16;

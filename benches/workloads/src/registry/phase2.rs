@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::phase::Phase;
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Phase2];
+
 /// What the second thread holds: it allocates and frees all the time, in a region of its own.
 const HELD: u32 = 1_000;
 

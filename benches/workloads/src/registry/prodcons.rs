@@ -8,6 +8,8 @@ use std::sync::{Barrier, Mutex, mpsc};
 
 use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
 
+workloads![ProdCons, HandOver, ProdConsMixed];
+
 const SMALLEST_BYTES: u32 = 16;
 const LARGEST_BYTES: u32 = 512;
 /// Blocks go over in batches, as a queue of messages does, so that the channel does not hide the allocator.

@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Realloc];
+
 /// So many grow at the same time.
 const VECTORS: u32 = 64;
 /// One iteration pushes this many pieces.

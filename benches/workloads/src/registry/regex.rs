@@ -4,6 +4,8 @@
 use crate::workload::not_built;
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
+workloads![Regex];
+
 /// 40 rules compiled, then 2,000 lines matched against each with their groups captured.
 pub struct Regex;
 

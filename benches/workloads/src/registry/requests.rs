@@ -6,6 +6,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Requests, RequestsOwn];
+
 const TENANTS: u32 = 64;
 /// One iteration serves this many requests.
 const BATCH: u64 = 10_000;

@@ -6,6 +6,8 @@ use std::sync::Barrier;
 
 use crate::{Class, Info, Mix, Outcome, REGIONS, Random, Stopwatch, Tagger, Workload};
 
+workloads![Ring, Ring2, RingBare, RingMixed, Ring2Mixed, RingBareMixed];
+
 const OBJECTS: u32 = 100_000;
 const SMALLEST_BYTES: u32 = 16;
 const LARGEST_BYTES: u32 = 512;

@@ -6,6 +6,8 @@ use std::sync::Barrier;
 
 use crate::{Class, Info, Mix, Outcome, Random, Stopwatch, Tagger, Workload};
 
+workloads![Ring4, Ring8, Ring32, Regions1, Regions16, Regions255, RegionsMax];
+
 /// As many objects as the two rings of `ring2` hold, divided among the threads.
 const OBJECTS: u32 = 200_000;
 const SMALLEST_BYTES: u32 = 16;

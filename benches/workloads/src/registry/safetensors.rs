@@ -4,6 +4,8 @@
 use crate::workload::not_built;
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
+workloads![SafeTensors];
+
 /// A file of 200 tensors, 48 MB, read into memory; its header parsed and each tensor copied into a vector of its own.
 pub struct SafeTensors;
 

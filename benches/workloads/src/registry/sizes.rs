@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Sizes];
+
 const HELD: u32 = 50_000;
 /// One iteration replaces this many blocks.
 const BATCH: u64 = 100_000;

@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, REGIONS, Tagger, Workload};
 
+workloads![Switch];
+
 /// Enters and leaves one region after the other, four in turn. Each pair changes the current region twice.
 ///
 /// With an engine that does not tag, what is left is the loop itself.

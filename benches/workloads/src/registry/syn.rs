@@ -5,6 +5,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Syn];
+
 const SOURCE_BYTES: usize = 137_000;
 
 /// A Rust source file of about 137 KB, parsed in full and dropped.

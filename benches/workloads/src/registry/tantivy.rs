@@ -4,6 +4,8 @@
 use crate::workload::not_built;
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
+workloads![Tantivy];
+
 /// Documents of about 60 words indexed in memory on this thread, then the finished index asked for terms.
 pub struct Tantivy;
 

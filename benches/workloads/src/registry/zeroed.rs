@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Random, Tagger, Workload};
 
+workloads![Zeroed];
+
 /// So many tables live at a time.
 const HELD: u32 = 256;
 const SMALLEST_BYTES: u32 = 64;
