@@ -26,10 +26,10 @@ const WATCHED: &[(&str, &str, &str)] = &[
     ("ring_mixed", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
     ("handover", "heapledger-untagged", INSTRUCTIONS_OVER_PLAIN),
     ("handover", "heapledger-tagged", INSTRUCTIONS_OVER_PLAIN),
-    ("loop64", "heapledger-untagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
-    ("loop64", "heapledger-tagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
-    ("ring", "heapledger-untagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
-    ("ring", "heapledger-tagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
+    // Not of `loop64` or `ring`: without link-time optimisation, which part of `Vec` is inlined there changes with any
+    // other workload, and with it half of the count.
+    ("box64", "heapledger-untagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
+    ("box64", "heapledger-tagged", WITHOUT_LTO_INSTRUCTIONS_OVER_PLAIN),
     (PROGRAM, "heapledger-untagged", TEXT_OVER_PLAIN_BYTES),
     (PROGRAM, "heapledger-tagged", TEXT_OVER_PLAIN_BYTES),
 ];

@@ -19,10 +19,16 @@ use crate::run;
 
 /// A workload whose operation is one pair, and two lengths of it. The longer run less the shorter one is steady state
 /// alone: start-up, set-up and tear-down cancel. For `phase` it is the second fill of B.
-const COUNTED: &[(&str, u64, u64)] =
-    &[("loop64", 100_000, 300_000), ("ring", 1, 3), ("ring_mixed", 1, 3), ("handover", 4, 12), ("phase", 1, 2)];
+const COUNTED: &[(&str, u64, u64)] = &[
+    ("loop64", 100_000, 300_000),
+    ("box64", 100_000, 300_000),
+    ("ring", 1, 3),
+    ("ring_mixed", 1, 3),
+    ("handover", 4, 12),
+    ("phase", 1, 2),
+];
 /// Those of them that are counted once more without link-time optimisation, where the ledger's engines are concerned.
-const WITHOUT_LTO: &[&str] = &["loop64", "ring"];
+const WITHOUT_LTO: &[&str] = &["loop64", "box64", "ring"];
 
 /// A build, the measure of its counts, and the measure of what they are over plain.
 const BUILDS: &[(Kind, &str, &str)] = &[

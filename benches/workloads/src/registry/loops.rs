@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use crate::{Class, Info, Mix, Outcome, Tagger, Workload};
 
-workloads![Loop64, Loop1M, Loop64M, Loop1MBare, Loop64MBare];
+workloads![Loop64, Box64, Loop1M, Loop64M, Loop1MBare, Loop64MBare];
 
 const PAGE_BYTES: usize = 4096;
 /// More blocks of 64 bytes than a thread caches.
@@ -34,6 +34,35 @@ impl Workload for Loop64 {
         let outcome = Outcome::time(|| {
             for _ in 0..iterations {
                 black_box(Vec::<u8>::with_capacity(black_box(64)));
+            }
+            iterations
+        });
+        black_box(held);
+        outcome
+    }
+}
+
+/// A box of 64 bytes made and dropped in a tight loop. What `Box` does is small and inlined in every build, where of `Vec`
+/// the compiler may inline one part or another: of all workloads this has least in it that is not the allocator's.
+pub struct Box64;
+
+impl Workload for Box64 {
+    const INFO: Info = Info {
+        id: "box64",
+        about: "a box of 64 B made and dropped in a tight loop",
+        operation: "pair",
+        mix: Mix::Pure,
+        class: Class::Pattern,
+        iterations: 20_000_000,
+    };
+
+    fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
+        let _in = tagger.enter(0);
+        // As in `loop64`.
+        let held: Vec<Box<[u64; 8]>> = (0..HELD_BLOCKS).map(|_| Box::new(black_box([0; 8]))).collect();
+        let outcome = Outcome::time(|| {
+            for _ in 0..iterations {
+                black_box(Box::new(black_box([0_u64; 8])));
             }
             iterations
         });
