@@ -259,14 +259,14 @@ pub(crate) fn of_tables(rollup: Option<&Reading<RollupReading>>, checks: &[Check
     if let Some(difference) = failed([CheckId::TablesAnonCounted, CheckId::TablesMappedCounted]) {
         doubts.push(Doubt::new(
             "counters_drift",
-            format!("the kernel's counters are {difference} bytes from its page tables"),
+            format!("the kernel's counters are {difference} from its page tables"),
             "trust the lines, which are of pages: RSS and the counter gap are off by that",
         ));
     }
     if let Some(difference) = failed([CheckId::TablesAnonFound, CheckId::TablesMappedFound]) {
         doubts.push(Doubt::new(
             "pages_missed",
-            format!("the pages found are {difference} bytes from the kernel's page tables"),
+            format!("the pages found are {difference} from the kernel's page tables"),
             "trust RSS: see the other notes for pages that could not be counted; if there are none, report it",
         ));
     }

@@ -7,6 +7,9 @@
 //! the statement's counter gap must be just what `status` and the page tables (`smaps_rollup`) are apart, read beside it.
 //! Where that is 0 nothing is to be judged; where it is not, the page tables must have been asked, and side with the
 //! pages.
+//!
+//! Where `status` is exact that judgement has nothing to do, so a second process sees a file in place of its `status`, which is
+//! what the kernel says but for some dozen pages. That takes root and util-linux.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -16,7 +19,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use heapledger::{CheckId, Figure, LineId, Region};
-use heapledger_harness::skipped;
+use heapledger_harness::{again, skipped};
 use support::{exact, take};
 
 #[global_allocator]
@@ -126,6 +129,76 @@ fn the_counter_gap_is_what_status_lacks_of_the_page_tables() {
         let judged = (0..TRIES).any(|_| judge(lag));
         assert!(judged, "something touches pages all the time");
     });
+}
+
+/// So many pages is `status` made to differ: more than one processor keeps, in either direction.
+const OFF_PAGES: i64 = BATCH_PAGES as i64 + 8;
+
+/// Where the child finds the file that lies over its `status`.
+const FILE: &str = "HEAPLEDGER_TEST_STATUS";
+
+#[test]
+fn where_status_is_off_the_page_tables_are_asked_and_side_with_the_pages() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("a path of characters");
+    let mounts = format!("cat /proc/$$/status > {path} && mount --bind {path} /proc/$$/status");
+    if let Err(why) = again::run_where(&mounts, "a_process_whose_status_is_off", &[(FILE, path)]) {
+        skipped("where_status_is_off_the_page_tables_are_asked_and_side_with_the_pages", &why);
+    }
+}
+
+/// The task's own file has the same figures, and nothing lies over it.
+const TASK: &str = "/proc/thread-self/status";
+
+/// What the kernel says of this process, with so many pages more in VmRSS and RssAnon.
+fn status_off_by(pages: i64) -> String {
+    let text = fs::read_to_string(TASK).expect("status can be read");
+    let off = |line: &str| {
+        let (name, value) = line.split_once(':').expect("names and values");
+        if !["VmRSS", "RssAnon"].contains(&name) {
+            return format!("{line}\n");
+        }
+        let kib: i64 = value.trim().trim_end_matches("kB").trim().parse().expect("a number");
+        format!("{name}:\t{} kB\n", kib + pages * PAGE_BYTES as i64 / 1024)
+    };
+    text.lines().map(off).collect()
+}
+
+#[test]
+#[ignore = "run by the other test, where a file lies over status"]
+fn a_process_whose_status_is_off() {
+    let file = std::env::var(FILE).expect("the other test says which");
+    heapledger_harness::thread::wait_until_it_sleeps();
+    let held = TOUCHED.scope(|| vec![1_u8; 1 << 20]);
+    take();
+    for pages in [-OFF_PAGES, OFF_PAGES] {
+        assert!((0..TRIES).any(|_| judge_off(&file, pages)), "something touches pages all the time");
+    }
+    drop(held);
+}
+
+/// Whether the file was of the pages that the statement found, and what must hold of it then.
+fn judge_off(file: &str, pages: i64) -> bool {
+    fs::write(file, status_off_by(pages)).expect("the file can be written");
+    let statement = take();
+    let off = pages * PAGE_BYTES as i64;
+    let rss = exact(&statement, LineId::Rss);
+    let truth = field(TASK, "VmRSS:").cast_signed();
+    if rss - off != truth || tables().cast_signed() != truth || statement.skew() != &Figure::Exact(0) {
+        return false;
+    }
+    assert_eq!(exact(&statement, LineId::CounterGap), off, "{statement}");
+    let check = |id| statement.checks().iter().find(|check| check.id == id).expect("the tables were asked");
+    assert_eq!(check(CheckId::TablesAnonCounted).difference, Figure::Exact(off), "{statement}");
+    assert_eq!(check(CheckId::TablesAnonCounted).holds(), Some(false), "{statement}");
+    for id in [CheckId::TablesAnonFound, CheckId::TablesMappedFound, CheckId::TablesMappedCounted] {
+        assert_eq!(check(id).holds(), Some(true), "{}\n{statement}", id.key());
+    }
+    let told = |key| statement.doubts().iter().any(|doubt| doubt.key == key);
+    assert!(told("counters_drift") && !told("pages_missed"), "{statement}");
+    let sum = support::sum(&statement);
+    assert!(sum.admits(rss), "{sum}\n{statement}");
+    true
 }
 
 /// Whether no page came or went while a statement was taken, and what must hold of it then.
