@@ -165,7 +165,7 @@ fn count(
     // valgrind runs one thread at a time; in turn, the same run counts the same however many threads there are.
     command.args(["--quiet", "--fair-sched=try", "--tool=callgrind"]).arg(option).arg(program);
     let printed = run::within(command.args([workload, "--iterations", &iterations.to_string()]), LIMIT);
-    let printed = printed.map_err(|reason| format!("{iterations} iterations under callgrind: {reason}"));
+    let printed = printed.map_err(|reason| format!("under callgrind with --iterations {iterations}: {reason}"));
     let counts = fs::read_to_string(&file).map_err(|error| format!("callgrind left no counts: {error}"));
     // It is not there if valgrind failed, and then that is what is reported.
     let _ = fs::remove_file(&file);
