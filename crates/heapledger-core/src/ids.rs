@@ -28,6 +28,8 @@ static ALIASED: AtomicBool = AtomicBool::new(false);
 /// Indices that were taken and given back before anybody could use them.
 static SPARE: [AtomicBool; MAX_REGIONS] = [const { AtomicBool::new(false) }; MAX_REGIONS];
 static SPARES: AtomicUsize = AtomicUsize::new(0);
+/// Where the last one was found. They come by the thousand and go one by one, so the next one is hardly ever before it.
+static SPARE_FROM: AtomicUsize = AtomicUsize::new(0);
 static COUNT: AtomicUsize = AtomicUsize::new(RESERVED);
 /// Indices that are never given to another name: they stand for another region or are stood for, or a thread that the
 /// allocator does not know has been in them.
@@ -210,9 +212,13 @@ pub(crate) fn may_take() -> bool {
 /// An index that no region has, for the caller alone.
 #[inline(never)]
 pub(crate) fn take() -> Option<RegionId> {
+    let is_ours = |index: &usize| SPARE[*index].load(Relaxed) && SPARE[*index].swap(false, Acquire);
+    let from = SPARE_FROM.load(Relaxed);
     if SPARES.load(Relaxed) > 0
-        && let Some(index) = SPARE.iter().position(|spare| spare.load(Relaxed) && spare.swap(false, Acquire))
+        && let Some(index) = (from..MAX_REGIONS).chain(0..from).find(is_ours)
     {
+        // Relaxed: a guess, wherever it starts a search looks at all.
+        SPARE_FROM.store(index, Relaxed);
         SPARES.fetch_sub(1, Relaxed);
         return Some(with_generation(index as u16));
     }
