@@ -102,6 +102,7 @@ const SHORT_BYTES: usize = 48;
 
 /// How often a name lost its last owner.
 pub(crate) static RETIRED: AtomicU64 = AtomicU64::new(0);
+
 /// FNV-1a.
 #[inline(never)]
 pub(crate) fn hash(name: &str) -> u32 {

@@ -59,7 +59,7 @@ fn status() -> u64 {
     field("/proc/self/status", "VmRSS:")
 }
 
-/// Pages by which `stat` is behind the page tables.
+/// Pages by which `stat` is behind the page tables; none while it is ahead of them, which is no lag yet.
 fn lag_pages() -> u64 {
     let text = fs::read_to_string("/proc/self/stat").expect("stat can be read");
     let (_, fields) = text.rsplit_once(')').expect("a name in parentheses");
