@@ -132,6 +132,7 @@ impl Workload for ProdConsMixed {
 /// In turn: one thread makes 25,600 blocks, then another frees them all.
 ///
 /// The two never run at the same time, so that its instructions can be counted: waiting is not among them.
+/// One block of each page stays throughout.
 pub struct HandOver;
 
 impl Workload for HandOver {
@@ -146,6 +147,11 @@ impl Workload for HandOver {
 
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
         const BLOCKS: usize = 100 * BATCH;
+        /// So many blocks are made first, and one of each page stays to the end: the blocks of a turn fit between them,
+        /// and no slab is made or returned any more. jemalloc does that in the order of addresses, which differs from
+        /// run to run.
+        const STANDING: usize = 2 * BLOCKS;
+        const PAGE_BYTES: usize = 4096;
         // Waiting here allocates nothing: a block of the threads' own, now and then, would make pages of two regions.
         let (turn, batch, last) = (Barrier::new(2), Mutex::new(Batch::with_capacity(BLOCKS)), AtomicBool::new(false));
         let held = || batch.lock().expect("nobody fails while holding it");
@@ -165,6 +171,14 @@ impl Workload for HandOver {
                 }
             });
             turn.wait();
+            let kept = {
+                let _in = tagger.enter(0);
+                let mut first = Batch::with_capacity(STANDING);
+                producer.allocate(STANDING, &mut first);
+                first.sort_unstable_by_key(|block| block.as_ptr().addr());
+                first.dedup_by_key(|block| block.as_ptr().addr() / PAGE_BYTES);
+                first
+            };
             let mut in_turn = |times: u64| {
                 for _ in 0..times {
                     {
@@ -182,6 +196,7 @@ impl Workload for HandOver {
             });
             last.store(true, Relaxed);
             turn.wait();
+            drop(kept);
             outcome
         })
     }
