@@ -6,13 +6,14 @@ use core::alloc::{GlobalAlloc, Layout};
 use heapledger_core::thread::{ISOLATED_BIT, ThreadRecord, with_record};
 use tikv_jemallocator::Jemalloc;
 
-use crate::classes::{CLASS_BYTES, PAGE_BYTES, Shape, needs_no_flag};
+use crate::classes::{CLASS_BYTES, PAGE_BYTES, Shape};
 use crate::counters::{ALLOCATED, Counts, FREED, count_small};
 use crate::isolated;
 use crate::marks::{Owner, enter, isolate_pages, leave_large, owner, shape_of};
 use crate::pages;
-use crate::slots::{charge_slot, credit_slot, pair_of};
+use crate::slots::{self, charge_slot, owner_of, pair_of};
 use crate::threads;
+use crate::words::Word;
 
 #[cold]
 #[inline(never)]
@@ -39,7 +40,7 @@ fn charge_in_arena(record: &ThreadRecord, counts: Counts, block: *mut u8, layout
     counts.count(tag, shape, layout.size(), ALLOCATED);
 }
 
-/// The bytes by which jemalloc finds the class of a layout that is not fast, if they are at most a page.
+/// Bytes of the class that jemalloc has for a layout, if they are at most a page.
 #[inline(always)]
 fn padded(layout: Layout) -> Option<usize> {
     let (size, align) = (layout.size(), layout.align());
@@ -47,7 +48,8 @@ fn padded(layout: Layout) -> Option<usize> {
     if size.wrapping_sub(1) >= PAGE_BYTES || align > PAGE_BYTES {
         return None;
     }
-    Some(if needs_no_flag(size, align) { size } else { (size + align - 1) & !(align - 1) })
+    // jemalloc does so where it is told the alignment; where it is not, the class is the same (`classes.rs`, tested).
+    Some((size + align - 1) & !(align - 1))
 }
 
 /// Charges a block of any layout to `tag`; `None` is the current region.
@@ -83,28 +85,50 @@ fn at_least_a_byte(layout: Layout) -> Layout {
 /// `GlobalAlloc::alloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
+    let Some(bytes) = padded(layout) else {
+        // SAFETY: by the caller.
+        return unsafe { alloc_rest(layout) };
+    };
     with_record(|record| {
         // The bit is also in what a thread has that is not registered yet.
-        if let Some(bytes) = padded(layout)
-            && record.tag() & ISOLATED_BIT == 0
-        {
-            // SAFETY: by the caller, and the size is not 0.
-            let block = unsafe { Jemalloc.alloc(layout) };
-            // SAFETY: `padded` gives at most a page.
-            let pair = unsafe { pair_of(bytes) };
-            let word = pages::peek(block as usize);
-            if word.low() == record.tag() {
-                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, ALLOCATED, layout.size()) };
-            } else {
-                // SAFETY: jemalloc returned the block for this layout, whose class this is.
-                unsafe { charge_slot(block, pair, layout.size(), word) };
-            }
-            return block;
+        if record.tag() & ISOLATED_BIT != 0 {
+            // SAFETY: by the caller.
+            return unsafe { alloc_rest(layout) };
         }
-        // SAFETY: by the caller.
-        unsafe { allocate(record, layout, false) }
+        // SAFETY: by the caller, and the size is not 0.
+        let block = unsafe { Jemalloc.alloc(layout) };
+        // SAFETY: `padded` gives at most a page.
+        let pair = unsafe { pair_of(bytes) };
+        let word = pages::peek(block as usize);
+        if word.low() != record.tag() {
+            // SAFETY: jemalloc returned the block for this layout, whose class this is.
+            return unsafe { charge_padded(block, pair, layout.size(), word) };
+        }
+        // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+        unsafe { count_small(record.counters(), pair, ALLOCATED, layout.size()) };
+        block
     })
+}
+
+/// Charges a block whose page is not the current region's alone, and returns it, so that the call is the last one.
+///
+/// # Safety
+/// * As for `charge_slot`.
+#[inline(never)]
+unsafe fn charge_padded(block: *mut u8, pair: u8, size: usize, word: Word) -> *mut u8 {
+    // SAFETY: by the caller.
+    with_record(|record| unsafe { charge_slot(block, pair, size, word, record.tag()) });
+    block
+}
+
+/// `alloc_any` for what is larger than a page or at a wider alignment, of size 0, isolated, or on a new thread.
+///
+/// # Safety
+/// * As for `allocate`.
+#[inline(never)]
+unsafe fn alloc_rest(layout: Layout) -> *mut u8 {
+    // SAFETY: by the caller.
+    with_record(|record| unsafe { allocate(record, layout, false) })
 }
 
 /// A block of any layout, charged to the current region; in the region's own arena if it has one with memory left.
@@ -138,18 +162,50 @@ pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
 /// `GlobalAlloc::dealloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
-    if let Some(bytes) = padded(layout) {
-        let base = with_record(ThreadRecord::base);
-        let word = pages::peek(block as usize);
-        if !base.is_null() && word.low() != 0 {
-            // SAFETY: `padded` gives at most a page.
-            let pair = unsafe { pair_of(bytes) };
-            // SAFETY: by the caller, the block lives and was charged with this layout; the base is this thread's.
-            unsafe { credit_slot(block, base, pair, layout.size(), word) };
-            // SAFETY: by the caller, and the size is not 0.
-            return unsafe { Jemalloc.dealloc(block, layout) };
+    let Some(bytes) = padded(layout) else {
+        // SAFETY: by the caller.
+        return unsafe { free_rest(block, layout) };
+    };
+    // SAFETY: `padded` gives at most a page.
+    let pair = unsafe { pair_of(bytes) };
+    let word = pages::peek(block as usize);
+    with_record(|record| {
+        if word.low() != record.tag() {
+            // SAFETY: by the caller, and for the class of the layout.
+            return unsafe { free_padded(block, layout, pair, word) };
         }
+        // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+        unsafe { count_small(record.counters(), pair, FREED, layout.size()) };
+        // SAFETY: by the caller, and the size is not 0.
+        unsafe { Jemalloc.dealloc(block, layout) }
+    });
+}
+
+/// `dealloc_any` for a block whose page is not the current region's alone.
+///
+/// # Safety
+/// * As for `GlobalAlloc::dealloc`; `pair` is twice the block's class, and `word` its page's.
+#[inline(never)]
+unsafe fn free_padded(block: *mut u8, layout: Layout, pair: u8, word: Word) {
+    let base = with_record(ThreadRecord::base);
+    if base.is_null() || word.low() == 0 {
+        // SAFETY: by the caller.
+        return unsafe { free_rest(block, layout) };
     }
+    // SAFETY: by the caller.
+    let tag = unsafe { owner_of(block, pair, word) };
+    // SAFETY: the base is this thread's.
+    unsafe { slots::credit(base, usize::from(tag), pair, layout.size()) };
+    // SAFETY: by the caller, and the size is not 0.
+    unsafe { Jemalloc.dealloc(block, layout) }
+}
+
+/// Frees a block of any layout, on any thread, whatever its page says.
+///
+/// # Safety
+/// * As for `GlobalAlloc::dealloc`.
+#[inline(never)]
+pub(crate) unsafe fn free_rest(block: *mut u8, layout: Layout) {
     let owner = with_record(|record| credit(threads::counts(record), block, layout));
     if owner.isolated {
         // SAFETY: by the caller; its page says that it lies in an arena of its own.

@@ -65,14 +65,15 @@ const fn pair_of_eighth() -> [u8; PAGE_BYTES / 8 + 1] {
 
 /// What the mixed path needs of a class, in one place of memory.
 pub(crate) struct Slots {
-    /// `ceil(2^26 / bytes)`: a multiplication in place of the division by a class size. Exact for every offset below
-    /// 4096, because `4096 * bytes < 2^26` for every small class (tested exhaustively).
+    /// `ceil(2^22 / bytes)`: a multiplication in place of the division by a class size, in 32 bits. Exact for every offset
+    /// at which a block of the class can start (tested exhaustively): those are multiples of 8 for the first class and of
+    /// 16 for the others, which leaves room for the error of the reciprocal, less than 4 bytes at the end of a page.
     reciprocal: u32,
     /// From this offset on, no further block of the class starts in the page.
     pub(crate) last_offset: u32,
 }
 
-const RECIPROCAL_SHIFT: u32 = 26;
+const RECIPROCAL_SHIFT: u32 = 22;
 
 /// By class.
 pub(crate) static SLOTS: [Slots; SMALL_CLASSES] = slots();
@@ -92,18 +93,18 @@ const fn slots() -> [Slots; SMALL_CLASSES] {
 }
 
 impl Slots {
-    /// Which of the blocks that start in a page starts at `offset`: 0 for the first. Different starts have different
-    /// slots.
+    /// Which of the blocks that start in a page starts at `offset`, which is below a page: 0 for the first. Different
+    /// starts have different slots.
     #[inline(always)]
-    pub(crate) fn slot_of(&self, offset: usize) -> usize {
-        ((offset as u64 * u64::from(self.reciprocal)) >> RECIPROCAL_SHIFT) as usize
+    pub(crate) fn slot_of(&self, offset: u32) -> usize {
+        (offset.wrapping_mul(self.reciprocal) >> RECIPROCAL_SHIFT) as usize
     }
 }
 
 /// As [`Slots::slot_of`].
 #[inline(always)]
 pub(crate) fn slot_of(class: usize, offset: usize) -> usize {
-    SLOTS[class].slot_of(offset)
+    SLOTS[class].slot_of(offset as u32)
 }
 
 /// How many blocks of a class can start in one page.
@@ -142,8 +143,8 @@ impl Shape {
     #[inline]
     pub(crate) fn of(size: usize, align: usize, usable_bytes: impl FnOnce(usize, usize) -> usize) -> Shape {
         let size = size.max(1);
-        // Without a flag jemalloc sees only the size; with one it rounds the size up to the alignment first.
-        let padded = if needs_no_flag(size, align) { size } else { size.next_multiple_of(align) };
+        // So jemalloc rounds where it is told the alignment; where it is not, the class is the same.
+        let padded = size.next_multiple_of(align);
         if padded <= SMALL_MAX_BYTES && align <= SLAB_ALIGN_MAX_BYTES {
             return Shape::Small { class: small_class(padded) };
         }
@@ -178,9 +179,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_offset_has_the_slot_that_division_gives() {
+    fn every_start_of_a_block_has_the_slot_that_division_gives() {
         for (class, &bytes) in CLASS_BYTES.iter().enumerate() {
-            for offset in 0..PAGE_BYTES {
+            // What blocks of the class are aligned to, in slabs of any number of pages.
+            let step = 1 << bytes.trailing_zeros();
+            assert!(step >= if class == 0 { 8 } else { QUANTUM_BYTES });
+            for offset in (0..PAGE_BYTES).step_by(step) {
                 assert_eq!(slot_of(class, offset), offset / bytes as usize, "class {class} offset {offset}");
             }
         }

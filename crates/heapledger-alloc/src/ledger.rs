@@ -65,7 +65,7 @@ unsafe fn charge(block: *mut u8, size: usize) {
                 unsafe { count_small(record.counters(), pair, ALLOCATED, size) };
             }
             // SAFETY: by the caller.
-            other => unsafe { charge_small(block, size, other.unwrap_or(Word::VIRGIN)) },
+            other => unsafe { charge_small(block, size, other.unwrap_or(Word::VIRGIN), record.tag()) },
         }
     });
 }

@@ -17,10 +17,10 @@
 //! that a live figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync` → `classes`, `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` →
+//! `sync`, `eights` → `classes` → `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` →
 //! `totals` → `threads` → `isolated` → `slots` → `any` → `small`, `given` → `ledger` → `isolating`. Each uses only those
-//! before it, but for the hooks in `threads`; those up to `list` contain no unsafe code and are model-checked under
-//! `--cfg loom`.
+//! before it, but for the hooks in `threads`; those up to `list`, but `eights`, contain no unsafe code and are
+//! model-checked under `--cfg loom`.
 
 #![cfg_attr(
     loom,
@@ -32,6 +32,7 @@ mod any;
 mod classes;
 #[cfg(not(loom))]
 mod counters;
+mod eights;
 #[cfg(not(loom))]
 mod given;
 #[cfg(not(loom))]

@@ -33,6 +33,9 @@ const REFUSED: usize = 1;
 /// Each entry is null, `REFUSED`, or the leaf minus the offset of its first page, so that `entry + 8 * page` is a word.
 static ROOT: [AtomicPtr<AtomicU64>; ROOT_ENTRIES] = [const { AtomicPtr::new(null_mut()) }; ROOT_ENTRIES];
 static LEAVES: AtomicUsize = AtomicUsize::new(0);
+/// No leaf's index in `ROOT` is below the first or above the last. Set before the leaf is there.
+static FIRST_LEAF: AtomicUsize = AtomicUsize::new(ROOT_ENTRIES);
+static LAST_LEAF: AtomicUsize = AtomicUsize::new(0);
 
 /// The word of the page that `address` lies in, if its GiB has a leaf.
 #[inline(always)]
@@ -87,7 +90,18 @@ unsafe fn word_at(biased: *mut AtomicU64, address: usize) -> &'static AtomicU64 
 }
 
 /// As `word`, but makes the leaf if it is missing; `None` when memory for it was refused, now or ever before.
+#[inline]
 fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
+    match word(address) {
+        Some(word) => Some(word),
+        None => map_leaf(address),
+    }
+}
+
+/// Makes the leaf of a GiB that has none, unless memory for it was refused before.
+#[cold]
+#[inline(never)]
+fn map_leaf(address: usize) -> Option<&'static AtomicU64> {
     let index = address >> LEAF_SHIFT;
     let entry = ROOT.get(index)?;
     if entry.load(Relaxed).is_null() {
@@ -96,6 +110,9 @@ fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
             Some(leaf) => (leaf.address() as *mut AtomicU64).wrapping_sub(index << (LEAF_SHIFT - PAGE_SHIFT)),
             None => REFUSED as *mut AtomicU64,
         };
+        // Relaxed: who finds the leaf by its entry finds these too, which were written before it.
+        FIRST_LEAF.fetch_min(index, Relaxed);
+        LAST_LEAF.fetch_max(index, Relaxed);
         // Whoever comes first decides for good, with a leaf or with a refusal.
         if entry.compare_exchange(null_mut(), wanted, AcqRel, Relaxed).is_ok()
             && let Some(leaf) = leaf
@@ -171,7 +188,8 @@ unsafe fn change_in_leaf(word: &AtomicU64, first: usize, end: usize, tag: u16, e
 
 /// Has every page forget regions that are gone. Reads 2 MiB of words per GiB that the heap has touched.
 pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
-    for index in 0..ROOT_ENTRIES {
+    // Relaxed: a leaf that is made meanwhile has no page of a region that is gone.
+    for index in FIRST_LEAF.load(Relaxed)..=LAST_LEAF.load(Relaxed) {
         let first = index << LEAF_SHIFT;
         if let Some(word) = word(first) {
             // SAFETY: these are the words of the leaf of this GiB, which is never unmapped.
@@ -180,7 +198,9 @@ pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
                 // SAFETY: it is the word of this page.
                 spans::forget(unsafe { span(word, address) }, &gone);
             }
-            words.iter().for_each(|word| protocol::forget(word, &gone));
+            // PERF: most pages of a GiB have never had a block, so most words are 0.
+            let written = words.iter().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
+            written.for_each(|word| protocol::forget(word, &gone));
         }
     }
 }

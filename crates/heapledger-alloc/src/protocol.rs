@@ -140,7 +140,7 @@ fn swap(word: &AtomicU64, from: Word, to: Word) -> bool {
 /// The owner of a block that the caller holds, or that lives.
 #[inline]
 pub(crate) fn owner<R: Rows>(word: Word, rows: &R, slot: usize) -> u16 {
-    if word.is_mixed() { rows.entry(word.row_unchecked(), slot).load(Relaxed) } else { word.tag() }
+    if word.is_mixed() { rows.entry(word.mixed_row(), slot).load(Relaxed) } else { word.tag() }
 }
 
 /// Whether a page's word is still what it was when the caller read it, after reading entries of slots that it does not

@@ -3,7 +3,8 @@
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicU16, AtomicUsize};
 
-use crate::classes::{PAGE_BYTES, slot_of, slots_per_page};
+use crate::classes::slots_per_page;
+use crate::eights::{EIGHT, load_eight};
 use crate::list::FreeList;
 use crate::maps::Fresh;
 use crate::protocol::Rows;
@@ -62,8 +63,7 @@ impl Rows for Heap {
 /// All entries of a row, for who only reads them: the row may be given to another page meanwhile.
 #[inline]
 pub(crate) fn entries(class: usize, row: Row) -> &'static [AtomicU16] {
-    // The last byte of a page lies in the last slot that it can have.
-    let count = slot_of(class, PAGE_BYTES - 1) + 1;
+    let count = slots_per_page(class);
     // SAFETY: `row` came from `take` for this class, so the entries lie inside its chunk, which is zeroed when it is
     // mapped, never unmapped, and accessed as 16-bit atomics only.
     unsafe { core::slice::from_raw_parts(row.0 as *const AtomicU16, count) }
@@ -86,36 +86,6 @@ pub(crate) fn copy(entries: &[AtomicU16], out: &mut [u16]) {
     }
 }
 
-/// Entries that one instruction loads.
-const EIGHT: usize = 8;
-
-/// Eight relaxed loads.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-#[inline(always)]
-fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
-    let tags: core::arch::x86_64::__m128i;
-    // PERF: compilers do not join atomic loads, and one by one they take half of the time that a mixed page takes.
-    // SAFETY: reads the 16 bytes that are borrowed and nothing else. An aligned half of a word is read as a whole
-    // whatever the width of the instruction, so each lane is what a relaxed load of its entry could have given.
-    unsafe {
-        core::arch::asm!(
-            "movdqu {tags}, xmmword ptr [{entries}]",
-            tags = lateout(xmm_reg) tags,
-            entries = in(reg) entries.as_ptr(),
-            options(readonly, nostack, preserves_flags),
-        );
-    }
-    // SAFETY: both are 16 bytes of numbers, of which all patterns are values.
-    unsafe { core::mem::transmute::<core::arch::x86_64::__m128i, [u16; EIGHT]>(tags) }
-}
-
-/// Eight relaxed loads.
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
-#[inline(always)]
-fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
-    core::array::from_fn(|lane| entries[lane].load(Relaxed))
-}
-
 /// Hints that an address is read soon. Any may be named.
 #[inline(always)]
 pub(crate) fn fetch(address: usize) {
@@ -135,7 +105,7 @@ pub(crate) fn prefetch(class: usize, row: Row) {
     fetch(row.0);
     // The first class whose entries fit in one line is that of 128 bytes; lines beyond the second follow by themselves.
     const LINE_BYTES: usize = 64;
-    if slot_of(class, PAGE_BYTES - 1) * size_of::<u16>() >= LINE_BYTES {
+    if slots_per_page(class) * size_of::<u16>() > LINE_BYTES {
         fetch(row.0 + LINE_BYTES);
     }
 }

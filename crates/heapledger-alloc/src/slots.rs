@@ -39,22 +39,23 @@ pub(crate) unsafe fn slots_of(pair: u8) -> &'static Slots {
 ///
 /// # Safety
 /// * `pair` came from [`pair_of`], and `block` is null or what jemalloc returned, in a slab of that class, for `size` bytes.
+/// * `tag` is the one in this thread's record.
 #[inline(always)]
-pub(crate) unsafe fn charge_slot(block: *mut u8, pair: u8, size: usize, word: Word) {
-    let (tag, set, mixed) = with_record(|record| (record.tag(), record.counters(), record.mixed()));
+pub(crate) unsafe fn charge_slot(block: *mut u8, pair: u8, size: usize, word: Word, tag: u16) {
+    let (set, mixed) = with_record(|record| (record.counters(), record.mixed()));
     if word.low() != mixed | u16::from(pair) {
         return charge_cold(block, pair, size);
     }
     // SAFETY: `pair` is from `pair_of`.
     let slots = unsafe { slots_of(pair) };
-    let offset = offset_of(block as usize);
-    let (row, slot) = (word.row_unchecked(), slots.slot_of(offset));
+    let offset = offset_of(block as usize) as u32;
+    let (row, slot) = (word.mixed_row(), slots.slot_of(offset));
     Heap.entry(row, slot).store(tag, Relaxed);
     // SAFETY: the thread is registered, so these are its own counters of the current region.
     unsafe { count_small(set, pair, ALLOCATED, size) };
     // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
     // page has become ours. Its neighbour tells most pages that have not.
-    if offset >= slots.last_offset as usize && (slot == 0 || Heap.entry(row, slot - 1).load(Relaxed) == tag) {
+    if offset >= slots.last_offset && (slot == 0 || Heap.entry(row, slot - 1).load(Relaxed) == tag) {
         unmix(block as usize, pair);
     }
 }
@@ -82,17 +83,24 @@ fn charge_cold(block: *mut u8, pair: u8, size: usize) {
     }
 }
 
-/// Credits the owner of a small block, as the word of its page says.
+/// The tag of the region that a small block is charged to, as the word of its page says.
 ///
 /// # Safety
-/// * `base` is the thread's own set; `pair` came from [`pair_of`]; the block lives in a slab of that class and was charged
-///   with `size` bytes, and `word` is its page's.
+/// * `pair` came from [`pair_of`]; the block lives in a slab of that class.
 #[inline(always)]
-pub(crate) unsafe fn credit_slot(block: *mut u8, base: *mut u8, pair: u8, size: usize, word: Word) {
+pub(crate) unsafe fn owner_of(block: *mut u8, pair: u8, word: Word) -> u16 {
     // SAFETY: `pair` is from `pair_of`.
     let slots = unsafe { slots_of(pair) };
-    let tag = protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize)));
-    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
-    // SAFETY: the base is this thread's set, and the owner's tag is below the number of tags.
+    protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize) as u32))
+}
+
+/// Credits a region with a small block.
+///
+/// # Safety
+/// * `base` is the thread's own set, and `tag` a region's; `pair` came from [`pair_of`].
+#[inline(always)]
+pub(crate) unsafe fn credit(base: *mut u8, tag: usize, pair: u8, size: usize) {
+    let set = base.wrapping_add(tag * COUNTER_STRIDE_BYTES);
+    // SAFETY: by the caller.
     unsafe { count_small(set, pair, FREED, size) };
 }

@@ -8,16 +8,16 @@ use core::sync::atomic::Ordering::Relaxed;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, MIXED_BIT, ThreadRecord, with_record};
 use tikv_jemallocator::Jemalloc;
 
-use crate::any::{dealloc_any, realloc_any};
-use crate::counters::{ALLOCATED, FREED, count_small};
+use crate::any::{free_rest, realloc_any};
+use crate::counters::{ALLOCATED, count_small};
 use crate::marks::{enter_small, offset_of};
 use crate::pages;
-use crate::protocol::{self, Rows};
+use crate::protocol::Rows;
 use crate::rows::Heap;
-use crate::slots::{charge_slot, credit_slot, pair_of, slots_of};
+use crate::slots::{charge_slot, credit, owner_of, pair_of, slots_of};
 use crate::words::Word;
 
-/// Charges a small block that did not find its page pure and the thread's own, but the page word `word`.
+/// Charges a small block that did not find its page pure and of the thread's own `tag`, but the page word `word`.
 ///
 /// First the mixed page that already has a row of this class: by far the most frequent of these cases, and the only one
 /// that needs no atomic read-modify-write. Only a registered thread finds that, so no `flip` runs beside it (see
@@ -25,12 +25,13 @@ use crate::words::Word;
 ///
 /// # Safety
 /// * `size` is at most a page, and `block` is null or what jemalloc returned for it.
+/// * `tag` is the one in this thread's record.
 #[inline(never)]
-pub(crate) unsafe fn charge_small(block: *mut u8, size: usize, word: Word) {
+pub(crate) unsafe fn charge_small(block: *mut u8, size: usize, word: Word, tag: u16) {
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
     // SAFETY: by the caller, and the class is that of the size.
-    unsafe { charge_slot(block, pair, size, word) }
+    unsafe { charge_slot(block, pair, size, word, tag) }
 }
 
 /// Frees a small block whose page is not pure and the thread's own, but has the word `word`.
@@ -40,14 +41,24 @@ pub(crate) unsafe fn charge_small(block: *mut u8, size: usize, word: Word) {
 #[inline(never)]
 pub(crate) unsafe fn free_small(block: *mut u8, size: usize, word: Word) {
     let base = with_record(ThreadRecord::base);
-    if base.is_null() || word.low() == 0 {
+    if base.is_null() {
         // SAFETY: by the caller.
         return unsafe { free_cold(block, size) };
     }
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
-    // SAFETY: by the caller; the base is this thread's.
-    unsafe { credit_slot(block, base, pair, size, word) };
+    // PERF: a mixed page first, and widened in each branch: joined as 16 bits the tag is widened twice.
+    let tag = if word.is_mixed() {
+        // SAFETY: by the caller.
+        usize::from(unsafe { owner_of(block, pair, word) })
+    } else if word.low() != 0 {
+        usize::from(word.tag())
+    } else {
+        // SAFETY: by the caller.
+        return unsafe { free_cold(block, size) };
+    };
+    // SAFETY: the base is this thread's.
+    unsafe { credit(base, tag, pair, size) };
     // SAFETY: by the caller.
     unsafe { Jemalloc.dealloc(block, unflagged(size)) }
 }
@@ -58,7 +69,7 @@ pub(crate) unsafe fn free_small(block: *mut u8, size: usize, word: Word) {
 #[inline(never)]
 unsafe fn free_cold(block: *mut u8, size: usize) {
     // SAFETY: by the caller.
-    unsafe { dealloc_any(block, unflagged(size)) }
+    unsafe { free_rest(block, unflagged(size)) }
 }
 
 /// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one.
@@ -83,10 +94,9 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
     }
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
-    // SAFETY: `pair` is from `pair_of`.
-    let slots = unsafe { slots_of(pair) };
     // Before the call: afterwards the slot may be somebody else's.
-    let tag = protocol::owner(word, &Heap, slots.slot_of(offset_of(block as usize)));
+    // SAFETY: by the caller.
+    let tag = unsafe { owner_of(block, pair, word) };
     // SAFETY: by the caller.
     let moved = unsafe { Jemalloc.realloc(block, unflagged(size), new_size) };
     if moved.is_null() {
@@ -102,16 +112,16 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
             // SAFETY: `new_pair` is from `pair_of`.
             let slots = unsafe { slots_of(new_pair) };
             // As in `charge_small`: the thread is registered.
-            Heap.entry(word.row_unchecked(), slots.slot_of(offset_of(moved as usize))).store(tag, Relaxed);
+            Heap.entry(word.mixed_row(), slots.slot_of(offset_of(moved as usize) as u32)).store(tag, Relaxed);
         } else if word.low() != tag {
             new_tag = enter_small(moved as usize, usize::from(new_pair) / 2, tag);
         }
     }
-    let set_of = |tag: u16| base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+    let set = base.wrapping_add(usize::from(new_tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and tags are below their number.
-    unsafe { count_small(set_of(new_tag), new_pair, ALLOCATED, new_size) };
+    unsafe { count_small(set, new_pair, ALLOCATED, new_size) };
     // Last, as in `realloc_any`.
     // SAFETY: as above.
-    unsafe { count_small(set_of(tag), pair, FREED, size) };
+    unsafe { credit(base, usize::from(tag), pair, size) };
     moved
 }

@@ -120,6 +120,10 @@ fn pairs(region: usize) -> [Flow; WORDS / 2] {
     let mut pairs = [Flow::default(); WORDS / 2];
     for side in [1, 0] {
         for_each_set(region..region + 1, |_, words| {
+            // As in `read_totals`: most threads have never been in the region.
+            if words[REQUESTED_BYTES + side].load(Relaxed) == 0 && words[USED_WITHOUT_BYTES].load(Relaxed) == 0 {
+                return;
+            }
             for (pair, flow) in pairs.iter_mut().enumerate() {
                 let sum = flow.side(side);
                 *sum = sum.wrapping_add(words[2 * pair + side].load(Relaxed));

@@ -1,15 +1,27 @@
 //! What one 64-bit word says of one page.
 //!
 //! ```text
+//! bit  15       MIXED
+//!
+//! with MIXED
+//! bits  0..13   twice the size class
+//! bit  14       CLEARING: somebody is about to turn the page into a pure one
+//! bits 16..63   address of the row, which has the owners
+//!
+//! without
 //! bits  0..13   tag of the region whose blocks start here; 0 = none yet      (pure)
-//! bit  14       with MIXED, CLEARING: somebody is about to turn the page into a pure one
-//!               without, TAILED: bits 22..63 say whose block ends here, so no block inherits
-//! bit  15       MIXED: bits 0..13 hold twice the size class instead, the owners are in the row
-//! bits 16..21   what the bits above mean: the class of the row, or TAIL, or ISOLATED
-//! bits 22..63   address of the row / 32, or, with TAIL, the tag of the block that ends here, or, with ISOLATED, the tag of
-//!               the one region whose blocks lie here: bits 0..15 are 0 then, so that nothing finds the page its own
+//! bit  14       TAILED: bits 21..63 say whose block ends here, so no block inherits
+//! bits 16..20   what the bits above mean: the class of the row, or TAIL, or ISOLATED
+//! bits 21..63   address of a row of when the page was mixed / 32, or, with TAIL, the tag of the block that ends here, or,
+//!               with ISOLATED, the tag of the one region whose blocks lie here: bits 0..15 are 0 then, so that nothing
+//!               finds the page its own
 //! ```
+//! Rows are aligned to 32 bytes, so a class takes the place of five bits of their addresses that are 0. On a mixed page it
+//! is not there, and the address is one shift away.
+//!
 //! Everything about a page is in one word, so each transition is one compare-and-swap.
+
+use crate::classes::FIRST_PAGED_CLASS;
 
 /// Bits of a tag.
 pub(crate) const TAG_BITS: u32 = 14;
@@ -21,13 +33,15 @@ const TAILED: u64 = CLEARING;
 /// As the thread record has it: or-ed with twice a class, the low 16 bits of a mixed page's word.
 const MIXED: u64 = heapledger_core::thread::MIXED_BIT as u64;
 const KIND_SHIFT: u32 = 16;
-const KIND_MASK: u64 = 0x3f;
-const KIND_ISOLATED: u64 = 61;
-const KIND_TAIL: u64 = 62;
-const REST_SHIFT: u32 = 22;
+const KIND_MASK: u64 = 0x1f;
+const KIND_ISOLATED: u64 = 30;
+const KIND_TAIL: u64 = 31;
+const _: () = assert!(FIRST_PAGED_CLASS as u64 <= KIND_ISOLATED, "classes that have rows are below the other kinds");
+const REST_SHIFT: u32 = 21;
+const ROW_SHIFT: u32 = 16;
 /// Rows are aligned to this many bytes.
 pub(crate) const ROW_ALIGN_BYTES: usize = 32;
-const ROW_SHIFT: u32 = 5;
+const _: () = assert!(KIND_SHIFT == ROW_SHIFT && KIND_MASK as usize == ROW_ALIGN_BYTES - 1);
 
 /// A row of owners, one entry per slot of a mixed page; the number is its address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,7 +63,7 @@ impl Word {
     /// The owners of the blocks that start here are in `row`.
     #[inline]
     pub(crate) const fn mixed(class: usize, row: Row) -> Word {
-        Word(MIXED | (2 * class as u64) | (class as u64) << KIND_SHIFT | ((row.0 >> ROW_SHIFT) as u64) << REST_SHIFT)
+        Word(MIXED | (2 * class as u64) | (row.0 as u64) << ROW_SHIFT)
     }
 
     /// The low 16 bits: equal to a tag exactly when the page is pure, that region's, and has no tail; 0 only when no
@@ -80,22 +94,31 @@ impl Word {
         (self.0 & TAG_MASK) as u16
     }
 
+    /// 0 for a mixed page.
     const fn kind(self) -> u64 {
         self.0 >> KIND_SHIFT & KIND_MASK
     }
 
+    /// The class of the row of a mixed page.
+    const fn mixed_class(self) -> u64 {
+        (self.0 & TAG_MASK) / 2
+    }
+
     /// The row and its class, if the page has one; a pure page may still have the row of when it was mixed.
     pub(crate) const fn row(self) -> Option<(usize, Row)> {
+        if self.is_mixed() {
+            return Some((self.mixed_class() as usize, self.mixed_row()));
+        }
         if self.kind() >= KIND_ISOLATED || self.0 >> REST_SHIFT == 0 {
             return None;
         }
-        Some((self.kind() as usize, self.row_unchecked()))
+        Some((self.kind() as usize, Row((self.0 >> ROW_SHIFT & !KIND_MASK) as usize)))
     }
 
-    /// The row of a page that is known to have one.
+    /// The row of a mixed page.
     #[inline(always)]
-    pub(crate) const fn row_unchecked(self) -> Row {
-        Row(((self.0 >> REST_SHIFT) << ROW_SHIFT) as usize)
+    pub(crate) const fn mixed_row(self) -> Row {
+        Row((self.0 >> ROW_SHIFT) as usize)
     }
 
     /// The region of the block that began on an earlier page and ends in this one, if it was recorded.
@@ -148,9 +171,9 @@ impl Word {
         Word(self.0 & !CLEARING)
     }
 
-    /// The same page and row, with all blocks of one region.
+    /// A mixed page and its row, with all blocks of one region.
     pub(crate) const fn purified(self, tag: u16) -> Word {
-        Word(self.0 & !(MIXED | CLEARING | TAG_MASK) | tag as u64)
+        Word(self.0 & !(MIXED | CLEARING | TAG_MASK) | self.mixed_class() << KIND_SHIFT | tag as u64)
     }
 
     /// A page in which a block of `start` begins (0 for none) and one of `tail` ends.

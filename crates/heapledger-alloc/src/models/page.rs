@@ -78,7 +78,7 @@ impl Page {
         }
         let pair = u8::try_from(2 * class).expect("classes are few");
         if word.low() == Word::mixed_low(pair) {
-            self.rows.entry(word.row_unchecked(), slot).store(tag, Relaxed);
+            self.rows.entry(word.mixed_row(), slot).store(tag, Relaxed);
             return tag;
         }
         self.own(class, slot, tag)

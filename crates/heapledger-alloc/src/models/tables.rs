@@ -24,7 +24,7 @@ proptest! {
         let word = Word::mixed(class, row);
         prop_assert!(word.is_mixed() && !word.is_clearing());
         prop_assert_eq!(word.row(), Some((class, row)));
-        prop_assert_eq!(word.row_unchecked(), row);
+        prop_assert_eq!(word.mixed_row(), row);
         prop_assert_eq!(word.tail(), None);
         prop_assert_eq!(word.low(), Word::mixed_low(u8::try_from(2 * class).expect("classes are few")));
         prop_assert_ne!(word.low(), tag);

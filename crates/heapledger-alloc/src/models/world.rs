@@ -142,7 +142,7 @@ impl World {
                 return tag;
             }
             if seen.low() == Word::mixed_low(u8::try_from(2 * class).expect("classes are few")) {
-                self.rows.entry(seen.row_unchecked(), slot).store(tag, Relaxed);
+                self.rows.entry(seen.mixed_row(), slot).store(tag, Relaxed);
                 return tag;
             }
         }
