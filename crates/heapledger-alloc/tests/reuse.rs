@@ -2,6 +2,7 @@
 //!
 //! One test: it fills the table of ids, which the process has once.
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::mpsc::channel;
 
 use heapledger_alloc::{Flow, IsolatingLedger, PageOwner, RegionTotals, page_owner, read_requested, read_totals};
@@ -39,7 +40,8 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     let stays = *STAYS;
     let free = MAX_REGIONS - OURS - 1;
 
-    // The first generation: one region keeps a block, a thread is in another, a third is reassigned, one is isolated.
+    // The first generation: one region keeps a block, one a block of no bytes, a thread is in another, a third is
+    // reassigned, one is isolated.
     let mut first = generation(1, free - 1);
     let isolated = OwnedRegion::isolated("isolated once");
     assert_eq!((own_names(1, &first), isolated.isolation()), (free - 1, Isolation::Isolated));
@@ -47,6 +49,9 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     let ids: Vec<RegionId> = first.iter().map(|region| **region).collect();
     let with_block = ids[5];
     let block = first[5].scope(|| Box::new([1_u8; 100]));
+    let with_nothing = ids[8];
+    // SAFETY: the ledger serves layouts of no bytes, too.
+    let nothing = first[8].scope(|| unsafe { LEDGER.alloc(Layout::new::<()>()) });
     let (in_region, leave) = (ids[6], channel::<()>());
     let inside = {
         let region = first[6].clone();
@@ -77,15 +82,13 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     drop(first);
 
     // The second: every id but those that are somebody's.
-    let second = generation(2, free - 3);
-    assert_eq!(own_names(2, &second), free - 3, "all but the last one's, the block's and the thread's");
+    let second = generation(2, free - 4);
+    assert_eq!(own_names(2, &second), free - 4, "all but the last one's, the two blocks' and the thread's");
     assert_eq!(region_count(), MAX_REGIONS);
     assert!(second.iter().all(|region| region.generation() == 1 && region.isolation() == Isolation::Shared));
-    assert!(
-        second
-            .iter()
-            .all(|region| ![stays, with_block, in_region, *last].map(RegionId::index).contains(&region.index()))
-    );
+    assert!(second.iter().all(|region| {
+        ![stays, with_block, with_nothing, in_region, *last].map(RegionId::index).contains(&region.index())
+    }));
     assert_eq!(named(), 0, "pages are not the new region's");
     let info = region_info(with_block.index()).expect("it has a block");
     assert_eq!((info.id, info.name, info.retired), (with_block, "gen 1/5", true));
@@ -112,12 +115,15 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
 
     // When the block is gone and the thread has left, their ids are free as well.
     drop(block);
+    // SAFETY: it was allocated with this layout.
+    unsafe { LEDGER.dealloc(nothing, Layout::new::<()>()) };
     leave.0.send(()).expect("it waits");
     inside.join().expect("left");
     drop(second);
     let third = generation(3, free - 1);
     assert_eq!(own_names(3, &third), free - 1);
     assert!(third.iter().any(|region| region.index() == with_block.index()));
+    assert!(third.iter().any(|region| region.index() == with_nothing.index()));
     assert!(third.iter().any(|region| region.index() == in_region.index()));
     drop(third);
 

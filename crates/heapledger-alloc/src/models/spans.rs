@@ -12,7 +12,8 @@ const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
 
 /// Nobody's addresses, with a border between two GiB in their middle. Only their words are touched.
 const FIRST: usize = 0x3100_0000_0000 - PAGES / 2 * PAGE_BYTES;
-const PAGES: usize = 8 * SPAN_PAGES;
+/// On each side of that border more spans than are compared at once.
+const PAGES: usize = 24 * SPAN_PAGES;
 /// Tags that no other test of this process has, because `forget` looks at all pages.
 const TAGS: core::ops::Range<u16> = 4_000..4_003;
 

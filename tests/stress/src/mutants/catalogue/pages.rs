@@ -189,6 +189,20 @@ pub const MUTANTS: &[Mutant] = &[
         caught_by: &[Properties],
     },
     Mutant {
+        name: "of eight spans that are compared at once the last is left out",
+        file: SPANS,
+        from: "load_eight(spans) == [tag; EIGHT]",
+        to: "load_eight(spans)[..EIGHT - 1] == [tag; EIGHT - 1]",
+        caught_by: &[Properties],
+    },
+    Mutant {
+        name: "a page that is no longer mixed forgets the class of its row",
+        file: "heapledger-alloc/src/words.rs",
+        from: "self.mixed_class() << KIND_SHIFT | tag as u64",
+        to: "tag as u64",
+        caught_by: &[Properties],
+    },
+    Mutant {
         name: "a tail leaves its span known",
         file: "heapledger-alloc/src/marks.rs",
         from: "pages::word_for(page, UNLIKE)",

@@ -40,6 +40,13 @@ pub const MUTANTS: &[Mutant] = &[
         caught_by: &[Reuse],
     },
     Mutant {
+        name: "an id is used again although a block of no bytes lives",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "load(Relaxed) == 0 && words[USED_WITHOUT_BYTES].load(Relaxed) == 0 {",
+        to: "load(Relaxed) == 0 {",
+        caught_by: &[Reuse],
+    },
+    Mutant {
         name: "pages go on naming a region that is gone",
         file: PROTOCOL,
         from: "if seen == wanted || swap(word, seen, wanted) {\n            return;",
