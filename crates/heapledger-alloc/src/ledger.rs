@@ -56,16 +56,17 @@ fn fits(size: usize, align: usize) -> bool {
 #[inline(always)]
 unsafe fn charge(block: *mut u8, size: usize) {
     with_record(|record| {
+        let tag = record.tag();
         // Null has no page word either, so it needs no test of its own here.
         match pages::value(block as usize) {
-            Some(word) if word.low() == record.tag() => {
+            Some(word) if word.low() == tag => {
                 // SAFETY: `is_fast` admits sizes up to a page.
                 let pair = unsafe { pair_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
                 unsafe { count_small(record.counters(), pair, ALLOCATED, size) };
             }
             // SAFETY: by the caller.
-            other => unsafe { charge_small(block, size, other.unwrap_or(Word::VIRGIN), record.tag()) },
+            other => unsafe { charge_small(block, size, other.unwrap_or(Word::VIRGIN), tag) },
         }
     });
 }
