@@ -79,6 +79,7 @@ unsafe fn charge(block: *mut u8, size: usize) {
 #[inline(always)]
 unsafe fn free(block: *mut u8, size: usize, align: usize) {
     if !fits(size, align) {
+        pages::unlikely();
         // SAFETY: by the caller it is the layout that the block was allocated with.
         let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
         // SAFETY: by the caller.

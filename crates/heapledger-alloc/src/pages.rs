@@ -56,6 +56,7 @@ pub(crate) fn peek(address: usize) -> Word {
 pub(crate) fn value(address: usize) -> Option<Word> {
     let biased = entry(address).load(Acquire);
     if biased as usize <= REFUSED {
+        // Every block but the first of a GiB finds a leaf.
         unlikely();
         return None;
     }
@@ -66,10 +67,10 @@ pub(crate) fn value(address: usize) -> Option<Word> {
     Some(Word(word.load(Acquire)))
 }
 
-/// Tells the compiler to lay the branch out of the way: every block but the first of a GiB finds a leaf.
+/// Tells the compiler to lay the branch out of the way.
 #[cold]
 #[inline(always)]
-fn unlikely() {}
+pub(crate) fn unlikely() {}
 
 #[inline(always)]
 fn entry(address: usize) -> &'static AtomicPtr<AtomicU64> {
