@@ -9,7 +9,7 @@ use heapledger_core::thread::{ISOLATED_BIT, with_record};
 use crate::any::{charge, credit};
 use crate::counters::{ALLOCATED, FREED};
 use crate::marks::{Owner, enter, owner, shape_of};
-use crate::pages;
+use crate::page_word::page_word;
 use crate::threads;
 
 /// Charges a block to the current region as `Ledger::alloc` would, without allocating it.
@@ -39,7 +39,7 @@ pub unsafe fn on_free(block: *mut u8, layout: Layout) {
 pub(crate) unsafe fn adopt(block: *mut u8, layout: Layout) -> Outcome {
     let address = block as usize;
     // A block that was charged has left a tag in the word of its page.
-    if pages::page_word(address).is_virgin() {
+    if page_word(address).is_virgin() {
         return Outcome::NotCharged;
     }
     let shape = shape_of(layout);

@@ -17,10 +17,10 @@
 //! that a live figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync`, `eights` → `classes` → `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `marks` → `counters` →
-//! `totals` → `threads` → `isolated` → `slots` → `any` → `small`, `given` → `ledger` → `isolating`. Each uses only those
-//! before it, but for the hooks in `threads`; those up to `list`, but `eights`, contain no unsafe code and are
-//! model-checked under `--cfg loom`.
+//! `sync`, `eights` → `classes` → `words` → `protocol`, `spans`, `list` → `maps` → `rows`, `pages` → `page_word`,
+//! `marks` → `counters` → `totals` → `threads` → `isolated` → `slots` → `any` → `small`, `given` → `ledger` →
+//! `isolating`. Each uses only those before it, but for the hooks in `threads`; those up to `list`, but `eights`, contain
+//! no unsafe code and are model-checked under `--cfg loom`.
 
 #![cfg_attr(
     loom,
@@ -49,6 +49,8 @@ mod marks;
 #[cfg(test)]
 mod models;
 #[cfg(not(loom))]
+mod page_word;
+#[cfg(not(loom))]
 mod pages;
 pub(crate) mod protocol;
 #[cfg(not(loom))]
@@ -75,7 +77,7 @@ pub use ledger::Ledger;
 #[cfg(not(loom))]
 pub use maps::{TableUse, table_ranges, table_use};
 #[cfg(not(loom))]
-pub use pages::{PageOwner, PageWord, SlotOwners, fetch_page_word, for_each_page_word, page_owner, page_word};
+pub use page_word::{PageOwner, PageWord, SlotOwners, fetch_page_word, for_each_page_word, page_owner, page_word};
 #[cfg(not(loom))]
 pub use threads::threads_left_behind;
 #[cfg(not(loom))]
