@@ -28,8 +28,15 @@ const SMALL_BLOCKS: usize = 10_000;
 /// A block of 1 MiB begins anywhere in the first page of its extent, so it may reach into one page more.
 const EDGES_BYTES: i64 = (BLOCKS * 4096) as i64;
 
-/// jemalloc's pages that are free besides: what the small blocks before left, and slabs of its own.
-const BESIDE_BYTES: i64 = 2 << 20;
+/// What jemalloc makes for the small blocks' class, and for no other class more: seven pages.
+const SLAB_BYTES: usize = 7 * 4096;
+
+/// jemalloc's pages that are free besides: the slabs that the small blocks before left, and one of each class.
+const BESIDE_BYTES: i64 =
+    (((SMALL_BLOCKS * SMALL_USABLE_BYTES as usize).div_ceil(SLAB_BYTES) + SMALL_CLASSES) * SLAB_BYTES) as i64;
+
+/// With pages of 4 KiB.
+const SMALL_CLASSES: usize = 36;
 
 /// Addresses from the kernel, aligned as is asked; the edges are never touched.
 unsafe extern "C" fn map(

@@ -70,7 +70,7 @@ impl Page {
     }
 
     /// What an allocation of a registered thread does: it inherits, or writes the entry of a mixed page without a
-    /// fence (`slow::charge_small`), or goes the slow path.
+    /// fence (`small::charge_small`), or goes the slow path.
     pub(crate) fn own_registered(&self, class: usize, slot: usize, tag: u16) -> u16 {
         let word = self.word();
         if word.low() == tag {
