@@ -3,14 +3,15 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use heapledger_core::thread::{ISOLATED_BIT, ThreadRecord, with_record};
+use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, ThreadRecord, with_record};
 use tikv_jemallocator::Jemalloc;
 
-use crate::classes::{CLASS_BYTES, PAGE_BYTES, Shape};
-use crate::counters::{ALLOCATED, Counts, FREED, count_small};
+use crate::classes::{CLASS_BYTES, PAGE_BYTES, SMALL_MAX_BYTES, Shape};
+use crate::counters::{ALLOCATED, Counts, FREED, count_large, count_small};
 use crate::isolated;
 use crate::marks::{Owner, enter, isolate_pages, leave_large, owner, shape_of};
 use crate::pages;
+use crate::rounding::large_usable_bytes;
 use crate::slots::{self, charge_slot, owner_of, pair_of};
 use crate::threads;
 use crate::words::Word;
@@ -85,16 +86,20 @@ fn at_least_a_byte(layout: Layout) -> Layout {
 /// `GlobalAlloc::alloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
-    let Some(bytes) = padded(layout) else {
-        // SAFETY: by the caller.
-        return unsafe { alloc_rest(layout) };
-    };
     with_record(|record| {
         // The bit is also in what a thread has that is not registered yet.
         if record.tag() & ISOLATED_BIT != 0 {
             // SAFETY: by the caller.
             return unsafe { alloc_rest(layout) };
         }
+        let Some(bytes) = padded(layout) else {
+            if layout.size() > SMALL_MAX_BYTES {
+                // SAFETY: by the caller, and as was just seen.
+                return unsafe { allocate_large(record, layout, false) };
+            }
+            // SAFETY: by the caller.
+            return unsafe { alloc_rest(layout) };
+        };
         // SAFETY: by the caller, and the size is not 0.
         let block = unsafe { Jemalloc.alloc(layout) };
         // SAFETY: `padded` gives at most a page.
@@ -152,17 +157,69 @@ unsafe fn allocate(record: &ThreadRecord, layout: Layout, zeroed: bool) -> *mut 
     block
 }
 
+/// A large block, charged to the current region.
+///
+/// # Safety
+/// * As for `GlobalAlloc::alloc`; the size is above [`SMALL_MAX_BYTES`].
+/// * `record` is this thread's, and its tag without [`ISOLATED_BIT`]: the thread is registered, its region not isolated.
+#[inline(never)]
+unsafe fn allocate_large(record: &ThreadRecord, layout: Layout, zeroed: bool) -> *mut u8 {
+    // SAFETY: by the caller.
+    let block = if zeroed { unsafe { Jemalloc.alloc_zeroed(layout) } } else { unsafe { Jemalloc.alloc(layout) } };
+    // The first page of a large block speaks for all while it lives. Null has no word, so it needs no test before.
+    if pages::peek(block as usize).is_alone(record.tag()) {
+        let usable_bytes = large_usable_bytes(layout.size(), layout.align());
+        // SAFETY: by the caller the thread has counters of its own.
+        unsafe { count_large(record.counters(), ALLOCATED, layout.size(), usable_bytes) };
+    } else if !block.is_null() {
+        charge(record, threads::counts_as_is(record), block, layout, None);
+    }
+    block
+}
+
+/// Frees a large block and credits its owner.
+///
+/// # Safety
+/// * As for `GlobalAlloc::dealloc`; the size is above [`SMALL_MAX_BYTES`].
+#[inline(never)]
+unsafe fn free_large(block: *mut u8, layout: Layout) {
+    let (base, word) = (with_record(ThreadRecord::base), pages::peek(block as usize));
+    let tag = word.low();
+    if base.is_null() || tag == 0 || !word.is_alone(tag) {
+        // SAFETY: by the caller.
+        return unsafe { free_rest(block, layout) };
+    }
+    let usable_bytes = large_usable_bytes(layout.size(), layout.align());
+    leave_large(block as usize, usable_bytes, Owner { tag, isolated: false });
+    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+    // SAFETY: the base is this thread's set, and tags are below their number.
+    unsafe { count_large(set, FREED, layout.size(), usable_bytes) };
+    // SAFETY: by the caller.
+    unsafe { Jemalloc.dealloc(block, layout) }
+}
+
 /// `GlobalAlloc::alloc_zeroed` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
     // SAFETY: by the caller.
-    with_record(|record| unsafe { allocate(record, layout, true) })
+    with_record(|record| {
+        if layout.size() > SMALL_MAX_BYTES && record.tag() & ISOLATED_BIT == 0 {
+            // SAFETY: by the caller, and the bit is also in what a thread has that is not registered yet.
+            return unsafe { allocate_large(record, layout, true) };
+        }
+        // SAFETY: by the caller.
+        unsafe { allocate(record, layout, true) }
+    })
 }
 
 /// `GlobalAlloc::dealloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
     let Some(bytes) = padded(layout) else {
+        if layout.size() > SMALL_MAX_BYTES {
+            // SAFETY: by the caller, and as was just seen.
+            return unsafe { free_large(block, layout) };
+        }
         // SAFETY: by the caller.
         return unsafe { free_rest(block, layout) };
     };

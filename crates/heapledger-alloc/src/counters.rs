@@ -101,6 +101,19 @@ pub(crate) unsafe fn count_small(set: *mut u8, pair: u8, side: usize, size: usiz
     add_own(bytes, size as u64);
 }
 
+/// Counts one large block.
+///
+/// # Safety
+/// * `set` is the calling thread's own counters of a region; `side` is `ALLOCATED` or `FREED`.
+#[inline(always)]
+pub(crate) unsafe fn count_large(set: *mut u8, side: usize, size: usize, usable_bytes: usize) {
+    // Requested bytes last: see `totals::read_totals`.
+    for (pair, n) in [(LARGE_BLOCKS, 1), (LARGE_USABLE_BYTES, usable_bytes), (REQUESTED_BYTES, size)] {
+        // SAFETY: by the caller; each is the number of a pair.
+        add_own(unsafe { of_region(set, pair + side) }, n as u64);
+    }
+}
+
 /// Where an operation of the slow path counts.
 #[derive(Clone, Copy)]
 pub(crate) struct Counts {

@@ -1,33 +1,155 @@
-//! Eight numbers with one load: compilers do not join atomic loads.
+//! Numbers that lie side by side, several with one load: compilers do not join atomic loads.
 
-use core::sync::atomic::AtomicU16;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU16, AtomicU64};
 
-/// Numbers that one instruction loads.
+/// Numbers of 16 bits that one instruction loads.
 pub(crate) const EIGHT: usize = 8;
 
 /// Eight relaxed loads.
-#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline(always)]
 pub(crate) fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
-    let tags: core::arch::x86_64::__m128i;
-    // PERF: one by one they take half of the time that a statement spends on a mixed page.
-    // SAFETY: reads the 16 bytes that are borrowed and nothing else. An aligned half of a word is read as a whole
-    // whatever the width of the instruction, so each lane is what a relaxed load of its entry could have given.
-    unsafe {
-        core::arch::asm!(
-            "movdqu {tags}, xmmword ptr [{entries}]",
-            tags = lateout(xmm_reg) tags,
-            entries = in(reg) entries.as_ptr(),
-            options(readonly, nostack, preserves_flags),
-        );
-    }
-    // SAFETY: both are 16 bytes of numbers, of which all patterns are values.
-    unsafe { core::mem::transmute::<core::arch::x86_64::__m128i, [u16; EIGHT]>(tags) }
+    wide::load_eight(entries)
 }
 
-/// Eight relaxed loads.
-#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+/// Whether each of `entries` is `wanted`. Relaxed loads.
 #[inline(always)]
-pub(crate) fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
-    core::array::from_fn(|lane| entries[lane].load(core::sync::atomic::Ordering::Relaxed))
+pub(crate) fn all_are(entries: &[AtomicU16], wanted: u16) -> bool {
+    let (lines, rest) = entries.as_chunks();
+    let (eights, rest) = rest.as_chunks();
+    lines.iter().all(|line| wide::line_is(line, wanted))
+        && eights.iter().all(|eight| load_eight(eight) == [wanted; EIGHT])
+        && rest.iter().all(|entry| entry.load(Relaxed) == wanted)
+}
+
+/// Whether each of `words` is `wanted`, of which only the low 16 bits are used. Relaxed loads.
+#[inline(always)]
+pub(crate) fn words_are(words: &[AtomicU64], wanted: u16) -> bool {
+    let (lines, rest) = words.as_chunks();
+    lines.iter().all(|line| wide::words_are(line, wanted))
+        && rest.iter().all(|word| word.load(Relaxed) == u64::from(wanted))
+}
+
+/// An aligned part of a word is read as a whole whatever the width of the instruction, so each lane is what a relaxed load
+/// of its number could have given.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod wide {
+    use super::{AtomicU16, AtomicU64, EIGHT};
+    use core::arch::asm;
+    use core::arch::x86_64::__m128i;
+
+    #[inline(always)]
+    pub(super) fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
+        let loaded: __m128i;
+        // PERF: one by one they take half of the time that a statement spends on a mixed page.
+        // SAFETY: reads the 16 bytes that are borrowed and nothing else.
+        unsafe {
+            asm!(
+                "movdqu {loaded}, xmmword ptr [{entries}]",
+                loaded = lateout(xmm_reg) loaded,
+                entries = in(reg) entries.as_ptr(),
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        // SAFETY: both are 16 bytes of numbers, of which all patterns are values.
+        unsafe { core::mem::transmute::<__m128i, [u16; EIGHT]>(loaded) }
+    }
+
+    /// Whether the 64 bytes at `line` are four times `wanted`.
+    ///
+    /// # Safety
+    /// * They are borrowed.
+    #[inline(always)]
+    unsafe fn is(line: *const u8, wanted: [u16; EIGHT]) -> bool {
+        // SAFETY: both are 16 bytes of numbers, of which all patterns are values.
+        let wanted = unsafe { core::mem::transmute::<[u16; EIGHT], __m128i>(wanted) };
+        let alike: u32;
+        // PERF: sixteen instructions with those of the loop around it, where one word after the other takes forty.
+        // SAFETY: reads the 64 bytes that are borrowed and nothing else.
+        unsafe {
+            asm!(
+                "movdqu {one}, xmmword ptr [{line}]",
+                "pcmpeqb {one}, {wanted}",
+                "movdqu {other}, xmmword ptr [{line} + 16]",
+                "pcmpeqb {other}, {wanted}",
+                "pand {one}, {other}",
+                "movdqu {other}, xmmword ptr [{line} + 32]",
+                "pcmpeqb {other}, {wanted}",
+                "pand {one}, {other}",
+                "movdqu {other}, xmmword ptr [{line} + 48]",
+                "pcmpeqb {other}, {wanted}",
+                "pand {one}, {other}",
+                "pmovmskb {alike:e}, {one}",
+                one = out(xmm_reg) _,
+                other = out(xmm_reg) _,
+                wanted = in(xmm_reg) wanted,
+                line = in(reg) line,
+                alike = lateout(reg) alike,
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        alike == 0xffff
+    }
+
+    #[inline(always)]
+    pub(super) fn line_is(line: &[AtomicU16; 4 * EIGHT], wanted: u16) -> bool {
+        // SAFETY: they are 64 bytes.
+        unsafe { is(line.as_ptr().cast(), [wanted; EIGHT]) }
+    }
+
+    #[inline(always)]
+    pub(super) fn words_are(line: &[AtomicU64; 8], wanted: u16) -> bool {
+        // SAFETY: they are 64 bytes, and on this target the low 16 bits of a word come first.
+        unsafe { is(line.as_ptr().cast(), [wanted, 0, 0, 0, wanted, 0, 0, 0]) }
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+mod wide {
+    use super::{AtomicU16, AtomicU64, EIGHT, Relaxed};
+
+    #[inline(always)]
+    pub(super) fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
+        core::array::from_fn(|lane| entries[lane].load(Relaxed))
+    }
+
+    #[inline(always)]
+    pub(super) fn line_is(line: &[AtomicU16; 4 * EIGHT], wanted: u16) -> bool {
+        line.iter().all(|entry| entry.load(Relaxed) == wanted)
+    }
+
+    #[inline(always)]
+    pub(super) fn words_are(line: &[AtomicU64; 8], wanted: u16) -> bool {
+        line.iter().all(|word| word.load(Relaxed) == u64::from(wanted))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// More than two lines of either, an eight and some behind it.
+    const MOST: usize = 2 * 4 * EIGHT + EIGHT + 3;
+    const WANTED: u16 = 0x1234;
+
+    #[test]
+    fn one_number_that_differs_is_found_wherever_it_lies() {
+        for len in 0..=MOST {
+            let entries: Vec<AtomicU16> = (0..len).map(|_| AtomicU16::new(WANTED)).collect();
+            let words: Vec<AtomicU64> = (0..len).map(|_| AtomicU64::new(WANTED.into())).collect();
+            assert!(all_are(&entries, WANTED) && words_are(&words, WANTED), "{len}");
+            for place in 0..len {
+                for other in [WANTED ^ 1, WANTED ^ 0x8000] {
+                    entries[place].store(other, Relaxed);
+                    assert!(!all_are(&entries, WANTED), "{other:x} at {place} of {len}");
+                }
+                for other in [0x1235, 0x9234, 0x8000_0000_0000_1234, 0x1_1234] {
+                    words[place].store(other, Relaxed);
+                    assert!(!words_are(&words, WANTED), "{other:x} at {place} of {len}");
+                }
+                entries[place].store(WANTED, Relaxed);
+                words[place].store(WANTED.into(), Relaxed);
+            }
+        }
+    }
 }

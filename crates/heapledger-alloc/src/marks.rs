@@ -6,9 +6,10 @@ use core::sync::atomic::Ordering::Acquire;
 
 use heapledger_core::RegionId;
 
-use crate::classes::{CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, Shape, needs_no_flag, slot_of};
+use crate::classes::{CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, Shape, slot_of};
 use crate::pages;
 use crate::protocol;
+use crate::rounding::large_usable_bytes;
 use crate::rows::Heap;
 use crate::spans::UNLIKE;
 use crate::words::Word;
@@ -25,11 +26,7 @@ pub(crate) fn offset_of(address: usize) -> usize {
 /// Where jemalloc puts a block of this layout.
 #[inline]
 pub(crate) fn shape_of(layout: Layout) -> Shape {
-    Shape::of(layout.size(), layout.align(), |size, align| {
-        let flags = if needs_no_flag(size, align) { 0 } else { tikv_jemalloc_sys::MALLOCX_ALIGN(align) };
-        // SAFETY: nallocx only computes; the size is not 0, and the flags are those of the allocation.
-        unsafe { tikv_jemalloc_sys::nallocx(size, flags) }
-    })
+    Shape::of(layout.size(), layout.align(), large_usable_bytes)
 }
 
 /// Makes `tag` the owner of a block that the caller has just got, and returns the tag that its free will find.
@@ -89,7 +86,10 @@ pub(crate) fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
     // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
     let end =
         if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
-    pages::change(first, end, tag, |word| protocol::take_page(word, &Heap, tag));
+    // PERF: mostly so, where memory goes round in one region; to look is a quarter of the work (decision 10).
+    if !pages::are_known(first, end, tag) {
+        pages::change(first, end, tag, |word| protocol::take_page(word, &Heap, tag));
+    }
 }
 
 /// Whether jemalloc is built with pages of 4 KiB here.

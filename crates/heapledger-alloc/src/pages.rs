@@ -208,6 +208,35 @@ unsafe fn change_in_leaf(word: &AtomicU64, first: usize, end: usize, tag: u16, e
     spans::change(spans, (first >> PAGE_SHIFT) % SPAN_PAGES, words, tag, each);
 }
 
+/// Whether `change` with these arguments would find nothing to change; `tag` is a region's. `false` too for pages in more
+/// than one GiB.
+#[inline(always)]
+pub(crate) fn are_known(first: usize, end: usize, tag: u16) -> bool {
+    let (from, to) = (first >> PAGE_SHIFT, end.div_ceil(PAGE_BYTES));
+    let biased = entry(first).load(Acquire);
+    if biased as usize <= REFUSED || end > next_leaf(first) {
+        return false;
+    }
+    // Pages of spans that are wholly between, if there are any.
+    let inner_from = from.next_multiple_of(SPAN_PAGES).min(to);
+    let inner_to = (to / SPAN_PAGES * SPAN_PAGES).max(inner_from);
+    // SAFETY: all these pages have their words in the leaf of the entry.
+    let words = |from: usize, to: usize| unsafe { core::slice::from_raw_parts(biased.wrapping_add(from), to - from) };
+    // SAFETY: the entry is that of `first`, and a leaf.
+    let word = unsafe { word_at(biased, first) };
+    // SAFETY: it is the word of this page.
+    let span = unsafe { span(word, first) };
+    let skipped = inner_from / SPAN_PAGES - from / SPAN_PAGES;
+    // SAFETY: the tags of the spans between begin so many behind that of `first`, and lie side by side.
+    let spans = unsafe {
+        core::slice::from_raw_parts(
+            core::ptr::from_ref(span).wrapping_add(skipped),
+            (inner_to - inner_from) / SPAN_PAGES,
+        )
+    };
+    spans::are_known(words(from, inner_from), spans, words(inner_to, to), tag)
+}
+
 /// Has every page forget regions that are gone. Reads 2 MiB of words per GiB that the heap has touched.
 pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
     // Relaxed: a leaf that is made meanwhile has no page of a region that is gone.

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::eights::EIGHT;
 #[cfg(not(loom))]
-use crate::eights::load_eight;
+use crate::eights::{all_are, words_are};
 use crate::sync::{AtomicU16, AtomicU64};
 
 /// Pages of a span.
@@ -45,7 +45,7 @@ pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], t
         if tag != UNLIKE {
             // PERF: nearly all spans of a block of many are left out; eight at a time, a block of 64 MiB takes a third of
             // the instructions that one by one took (decision 10).
-            if let Some(eight) = spans[index..].first_chunk()
+            if let Some(eight) = spans[index..].first_chunk::<EIGHT>()
                 && all_are(eight, tag)
             {
                 index += EIGHT;
@@ -61,15 +61,21 @@ pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], t
     }
 }
 
-#[cfg(not(loom))]
+/// Whether these words are those of pages of `tag` alone, and these spans have only such pages: the words of pages at the
+/// ends, and the spans between.
 #[inline(always)]
-fn all_are(spans: &[AtomicU16; EIGHT], tag: u16) -> bool {
-    load_eight(spans) == [tag; EIGHT]
+pub(crate) fn are_known(head: &[AtomicU64], spans: &[AtomicU16], tail: &[AtomicU64], tag: u16) -> bool {
+    all_are(spans, tag) && words_are(head, tag) && words_are(tail, tag)
 }
 
 #[cfg(loom)]
-fn all_are(spans: &[AtomicU16; EIGHT], tag: u16) -> bool {
+fn all_are(spans: &[AtomicU16], tag: u16) -> bool {
     spans.iter().all(|span| span.load(Relaxed) == tag)
+}
+
+#[cfg(loom)]
+fn words_are(words: &[AtomicU64], tag: u16) -> bool {
+    words.iter().all(|word| word.load(Relaxed) == u64::from(tag))
 }
 
 // PERF: out of line, so that the loop over spans that are left out, by far the most, has nothing else in it.

@@ -73,6 +73,12 @@ impl Word {
         self.0 as u16
     }
 
+    /// Whether the page is one region's alone and nothing else is in its word: no row, no tail.
+    #[inline(always)]
+    pub(crate) const fn is_alone(self, tag: u16) -> bool {
+        self.0 == Word::pure(tag).0
+    }
+
     /// What `low` is for a page that is mixed, with a row of this class, and not being cleared.
     #[cfg(any(test, loom))]
     pub(crate) const fn mixed_low(pair: u8) -> u16 {

@@ -50,7 +50,11 @@ impl Span {
         protocol::take_page(&self.words[pages.start], &self.rows, tag);
         let words = &self.words[pages.clone()];
         let spans = core::slice::from_ref(&self.tag);
-        spans::change(spans, pages.start, words, tag, &|word| protocol::take_page(word, &self.rows, tag));
+        // As `pages::are_known` parts them: the span if it is the block's whole, else words at one of its ends.
+        let (head, inner) = if pages.len() == SPAN_PAGES { (&words[..0], spans) } else { (words, &spans[..0]) };
+        if !spans::are_known(head, inner, &[], tag) {
+            spans::change(spans, pages.start, words, tag, &|word| protocol::take_page(word, &self.rows, tag));
+        }
         for word in words {
             assert_eq!(word.load(Relaxed), Word::pure(tag).0, "a freed page keeps its last owner");
         }

@@ -62,6 +62,7 @@ pub const PROTOCOL: &str = "heapledger-alloc/src/protocol.rs";
 
 /// What is known of spans of pages.
 const SPANS: &str = "heapledger-alloc/src/spans.rs";
+const EIGHTS: &str = "heapledger-alloc/src/eights.rs";
 
 /// The lists of free rows.
 const LIST: &str = "heapledger-alloc/src/list.rs";

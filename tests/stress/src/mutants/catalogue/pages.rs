@@ -1,7 +1,7 @@
 //! Words, rows and spans of pages, and the blocks that they speak for.
 
 use super::Check::{Loom, Owners, Properties, Random};
-use super::{LIST, Mutant, PROTOCOL, SPANS};
+use super::{EIGHTS, LIST, Mutant, PROTOCOL, SPANS};
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -190,10 +190,45 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "of eight spans that are compared at once the last is left out",
-        file: SPANS,
-        from: "load_eight(spans) == [tag; EIGHT]",
-        to: "load_eight(spans)[..EIGHT - 1] == [tag; EIGHT - 1]",
+        file: EIGHTS,
+        from: "load_eight(eight) == [wanted; EIGHT]",
+        to: "load_eight(eight)[..EIGHT - 1] == [wanted; EIGHT - 1]",
         caught_by: &[Properties],
+    },
+    Mutant {
+        name: "of the words that are compared at once the last two are left out",
+        file: EIGHTS,
+        from: "[{line} + 48]",
+        to: "[{line} + 32]",
+        caught_by: &[Properties],
+    },
+    Mutant {
+        name: "a freed large block leaves its pages before the first whole span",
+        file: SPANS,
+        from: "words_are(head, tag) && ",
+        to: "",
+        caught_by: &[Properties, Loom("loom_spans")],
+    },
+    Mutant {
+        name: "a freed large block leaves its pages behind the last whole span",
+        file: SPANS,
+        from: " && words_are(tail, tag)",
+        to: "",
+        caught_by: &[Properties],
+    },
+    Mutant {
+        name: "a large block is charged to the region that its pages are of",
+        file: "heapledger-alloc/src/any.rs",
+        from: "if pages::peek(block as usize).is_alone(record.tag()) {",
+        to: "if pages::peek(block as usize).is_alone(pages::peek(block as usize).low().max(1)) {",
+        caught_by: &[Random],
+    },
+    Mutant {
+        name: "a freed large block is credited to the current region",
+        file: "heapledger-alloc/src/any.rs",
+        from: "    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);",
+        to: "    let set = with_record(ThreadRecord::counters).wrapping_add(usize::from(tag) * 0);",
+        caught_by: &[Random],
     },
     Mutant {
         name: "a page that is no longer mixed forgets the class of its row",
