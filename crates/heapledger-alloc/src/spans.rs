@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::eights::EIGHT;
 #[cfg(not(loom))]
-use crate::eights::{all_are, words_are};
+use crate::eights::{all_are, load_eight, words_are};
 use crate::sync::{AtomicU16, AtomicU64};
 
 /// Pages of a span.
@@ -46,7 +46,7 @@ pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], t
             // PERF: nearly all spans of a block of many are left out; eight at a time, a block of 64 MiB takes a third of
             // the instructions that one by one took (decision 10).
             if let Some(eight) = spans[index..].first_chunk::<EIGHT>()
-                && all_are(eight, tag)
+                && eight_are(eight, tag)
             {
                 index += EIGHT;
                 continue;
@@ -66,6 +66,17 @@ pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], t
 #[inline(always)]
 pub(crate) fn are_known(head: &[AtomicU64], spans: &[AtomicU16], tail: &[AtomicU64], tag: u16) -> bool {
     all_are(spans, tag) && words_are(head, tag) && words_are(tail, tag)
+}
+
+#[cfg(not(loom))]
+#[inline(always)]
+fn eight_are(spans: &[AtomicU16; EIGHT], tag: u16) -> bool {
+    load_eight(spans) == [tag; EIGHT]
+}
+
+#[cfg(loom)]
+fn eight_are(spans: &[AtomicU16; EIGHT], tag: u16) -> bool {
+    all_are(spans, tag)
 }
 
 #[cfg(loom)]
