@@ -170,33 +170,3 @@ mod wide {
         words.iter().all(|word| word.load(Relaxed) == u64::from(wanted))
     }
 }
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    /// Two lines of spans, an eight and some behind it.
-    const MOST: usize = 2 * 4 * EIGHT + EIGHT + 3;
-    const WANTED: u16 = 0x1234;
-
-    #[test]
-    fn one_number_that_differs_is_found_wherever_it_lies() {
-        for len in 0..=MOST {
-            let entries: Vec<AtomicU16> = (0..len).map(|_| AtomicU16::new(WANTED)).collect();
-            let words: Vec<AtomicU64> = (0..len).map(|_| AtomicU64::new(WANTED.into())).collect();
-            assert!(all_are(&entries, WANTED) && words_are(&words, WANTED), "{len}");
-            for place in 0..len {
-                for other in [WANTED ^ 1, WANTED ^ 0x8000] {
-                    entries[place].store(other, Relaxed);
-                    assert!(!all_are(&entries, WANTED), "{other:x} at {place} of {len}");
-                }
-                for other in [0x1235, 0x9234, 0x8000_0000_0000_1234, 0x1_1234] {
-                    words[place].store(other, Relaxed);
-                    assert!(!words_are(&words, WANTED), "{other:x} at {place} of {len}");
-                }
-                entries[place].store(WANTED, Relaxed);
-                words[place].store(WANTED.into(), Relaxed);
-            }
-        }
-    }
-}

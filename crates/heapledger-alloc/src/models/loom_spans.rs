@@ -43,6 +43,11 @@ impl Span {
 
     /// A block of its own pages, allocated and freed, if they are free.
     fn large(&self, pages: core::ops::Range<usize>, tag: u16) -> bool {
+        self.large_in(pages, tag, false)
+    }
+
+    /// As `large`; `elsewhere` says that the block has other pages too, which its owner is not known of.
+    fn large_in(&self, pages: core::ops::Range<usize>, tag: u16, elsewhere: bool) -> bool {
         if !self.take(pages.clone()) {
             return false;
         }
@@ -52,7 +57,7 @@ impl Span {
         let spans = core::slice::from_ref(&self.tag);
         // As `pages::are_known` parts them: the span if it is the block's whole, else words at one of its ends.
         let (head, inner) = if pages.len() == SPAN_PAGES { (&words[..0], spans) } else { (words, &spans[..0]) };
-        if !spans::are_known(head, inner, &[], tag) {
+        if elsewhere || !spans::are_known(head, inner, &[], tag) {
             spans::change(spans, pages.start, words, tag, &|word| protocol::take_page(word, &self.rows, tag));
         }
         for word in words {
@@ -80,7 +85,7 @@ fn a_span_is_known_by_the_last_who_had_it_whole_and_by_nobody_after_a_part_of_it
             let span = span.clone();
             move || span.large(0..SPAN_PAGES, B) | span.large(0..SPAN_PAGES, A)
         });
-        let part = span.large(0..1, B);
+        let part = span.large_in(0..1, B, true);
         let whole = other.join().expect("it is done");
         span.holds();
         WHOLE_LAST.note(whole && span.tag.load(Relaxed) == A);

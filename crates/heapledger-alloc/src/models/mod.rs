@@ -26,6 +26,8 @@ mod loom_spans;
 mod page;
 
 #[cfg(not(loom))]
+mod eights;
+#[cfg(not(loom))]
 mod properties;
 #[cfg(not(loom))]
 mod spans;

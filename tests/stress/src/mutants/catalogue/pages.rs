@@ -214,7 +214,7 @@ pub const MUTANTS: &[Mutant] = &[
         file: SPANS,
         from: "words_are(head, tag) && ",
         to: "",
-        caught_by: &[Properties, Loom("loom_spans")],
+        caught_by: &[Properties],
     },
     Mutant {
         name: "a freed large block leaves its pages behind the last whole span",
