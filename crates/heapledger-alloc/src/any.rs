@@ -157,7 +157,8 @@ unsafe fn allocate(record: &ThreadRecord, layout: Layout, zeroed: bool) -> *mut 
     block
 }
 
-/// A large block, charged to the current region.
+/// A large block, charged to the current region. Nothing is written but counters if its first page is that region's
+/// already.
 ///
 /// # Safety
 /// * As for `GlobalAlloc::alloc`; the size is above [`SMALL_MAX_BYTES`].
@@ -177,7 +178,7 @@ unsafe fn allocate_large(record: &ThreadRecord, layout: Layout, zeroed: bool) ->
     block
 }
 
-/// Frees a large block and credits its owner.
+/// Frees a large block and credits its owner, whom the word of its first page names.
 ///
 /// # Safety
 /// * As for `GlobalAlloc::dealloc`; the size is above [`SMALL_MAX_BYTES`].
@@ -201,7 +202,6 @@ unsafe fn free_large(block: *mut u8, layout: Layout) {
 /// `GlobalAlloc::alloc_zeroed` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
-    // SAFETY: by the caller.
     with_record(|record| {
         if layout.size() > SMALL_MAX_BYTES && record.tag() & ISOLATED_BIT == 0 {
             // SAFETY: by the caller, and the bit is also in what a thread has that is not registered yet.

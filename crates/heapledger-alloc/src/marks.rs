@@ -86,7 +86,7 @@ pub(crate) fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
     // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
     let end =
         if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
-    // PERF: mostly so, where memory goes round in one region; to look is a quarter of the work (decision 10).
+    // PERF: mostly so where memory goes round in one region; to look takes a third of the instructions (decision 10).
     if !pages::are_known(first, end, tag) {
         pages::change(first, end, tag, |word| protocol::take_page(word, &Heap, tag));
     }
