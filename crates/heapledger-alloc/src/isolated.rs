@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use heapledger_core::{Isolation, MAX_REGIONS};
 use tikv_jemalloc_sys as jemalloc;
 
-use crate::classes::needs_no_flag;
+use crate::rounding::align_flag;
 
 /// Isolated regions that a process can have. jemalloc has a few thousand arenas at most, and each takes some 100 KiB.
 const ISOLATED_MAX: usize = 256;
@@ -111,10 +111,6 @@ fn settle(name: &CStr, arena: u32) -> bool {
         )
     };
     code == 0
-}
-
-fn align_flag(size: usize, align: usize) -> i32 {
-    if needs_no_flag(size, align) { 0 } else { jemalloc::MALLOCX_ALIGN(align) }
 }
 
 fn flags(arena: u32, size: usize, align: usize) -> i32 {

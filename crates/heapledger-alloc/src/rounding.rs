@@ -1,4 +1,4 @@
-//! What jemalloc rounds large sizes to.
+//! What jemalloc rounds large sizes to, and how it is told an alignment.
 
 use core::sync::atomic::AtomicU8;
 use core::sync::atomic::Ordering::Relaxed;
@@ -38,9 +38,14 @@ fn find_out(size: usize, align: usize) -> usize {
 }
 
 fn ask(size: usize, align: usize) -> usize {
-    let flags = if needs_no_flag(size, align) { 0 } else { tikv_jemalloc_sys::MALLOCX_ALIGN(align) };
     // SAFETY: nallocx only computes; the size is not 0, and the flags are those of the allocation.
-    unsafe { tikv_jemalloc_sys::nallocx(size, flags) }
+    unsafe { tikv_jemalloc_sys::nallocx(size, align_flag(size, align)) }
+}
+
+/// The flag by which jemalloc is told an alignment, if it needs to be.
+#[inline]
+pub(crate) fn align_flag(size: usize, align: usize) -> i32 {
+    if needs_no_flag(size, align) { 0 } else { tikv_jemalloc_sys::MALLOCX_ALIGN(align) }
 }
 
 #[cfg(test)]

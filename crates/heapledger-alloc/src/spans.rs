@@ -8,9 +8,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::eights::EIGHT;
 #[cfg(not(loom))]
-use crate::eights::{all_are, load_eight, words_are};
+use crate::eights::{all_are, words_are};
 use crate::sync::{AtomicU16, AtomicU64};
 
 /// Pages of a span.
@@ -40,24 +39,10 @@ pub(crate) fn forget(span: &AtomicU16, gone: impl Fn(u16) -> bool) {
 /// the first one `skipped` pages lie before them.
 #[inline]
 pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], tag: u16, each: &impl Fn(&AtomicU64)) {
-    let mut index = 0;
-    while let Some(span) = spans.get(index) {
-        if tag != UNLIKE {
-            // PERF: nearly all spans of a block of many are left out; eight at a time, a block of 64 MiB takes a third of
-            // the instructions that one by one took (decision 10).
-            if let Some(eight) = spans[index..].first_chunk::<EIGHT>()
-                && eight_are(eight, tag)
-            {
-                index += EIGHT;
-                continue;
-            }
-            if span.load(Relaxed) == tag {
-                index += 1;
-                continue;
-            }
+    for (index, span) in spans.iter().enumerate() {
+        if tag == UNLIKE || span.load(Relaxed) != tag {
+            change_one(span, index, skipped, words, tag, each);
         }
-        change_one(span, index, skipped, words, tag, each);
-        index += 1;
     }
 }
 
@@ -66,17 +51,6 @@ pub(crate) fn change(spans: &[AtomicU16], skipped: usize, words: &[AtomicU64], t
 #[inline(always)]
 pub(crate) fn are_known(head: &[AtomicU64], spans: &[AtomicU16], tail: &[AtomicU64], tag: u16) -> bool {
     all_are(spans, tag) && words_are(head, tag) && words_are(tail, tag)
-}
-
-#[cfg(not(loom))]
-#[inline(always)]
-fn eight_are(spans: &[AtomicU16; EIGHT], tag: u16) -> bool {
-    load_eight(spans) == [tag; EIGHT]
-}
-
-#[cfg(loom)]
-fn eight_are(spans: &[AtomicU16; EIGHT], tag: u16) -> bool {
-    all_are(spans, tag)
 }
 
 #[cfg(loom)]

@@ -189,13 +189,6 @@ pub const MUTANTS: &[Mutant] = &[
         caught_by: &[Properties],
     },
     Mutant {
-        name: "of eight spans that are compared at once the last is left out",
-        file: SPANS,
-        from: "load_eight(spans) == [tag; EIGHT]",
-        to: "load_eight(spans)[..EIGHT - 1] == [tag; EIGHT - 1]",
-        caught_by: &[Properties],
-    },
-    Mutant {
         name: "of spans and words that are compared at once those behind the last sixteen bytes are left out",
         file: EIGHTS,
         from: "at == len || unsafe",
