@@ -13,6 +13,7 @@ use crate::marks::{Owner, enter, isolate_pages, leave_large, owner, shape_of};
 use crate::pages;
 use crate::rounding::large_usable_bytes;
 use crate::slots::{self, charge_slot, owner_of, pair_of};
+use crate::small::unflagged;
 use crate::threads;
 use crate::words::Word;
 
@@ -41,7 +42,7 @@ fn charge_in_arena(record: &ThreadRecord, counts: Counts, block: *mut u8, layout
     counts.count(tag, shape, layout.size(), ALLOCATED);
 }
 
-/// Bytes of the class that jemalloc has for a layout, if they are at most a page.
+/// The size at which jemalloc needs no alignment to serve a layout from the same class, if it is at most a page.
 #[inline(always)]
 fn padded(layout: Layout) -> Option<usize> {
     let (size, align) = (layout.size(), layout.align());
@@ -49,8 +50,14 @@ fn padded(layout: Layout) -> Option<usize> {
     if size.wrapping_sub(1) >= PAGE_BYTES || align > PAGE_BYTES {
         return None;
     }
-    // jemalloc does so where it is told the alignment; where it is not, the class is the same (`classes.rs`, tested).
-    Some((size + align - 1) & !(align - 1))
+    Some(rounded_up(layout))
+}
+
+/// As jemalloc rounds a small size where it is told the alignment; where it is not, the class is the same (`classes.rs`,
+/// tested).
+#[inline(always)]
+fn rounded_up(layout: Layout) -> usize {
+    (layout.size() + layout.align() - 1) & !(layout.align() - 1)
 }
 
 /// Charges a block of any layout to `tag`; `None` is the current region.
@@ -100,8 +107,8 @@ pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
             // SAFETY: by the caller.
             return unsafe { alloc_rest(layout) };
         };
-        // SAFETY: by the caller, and the size is not 0.
-        let block = unsafe { Jemalloc.alloc(layout) };
+        // SAFETY: the size is not 0. Blocks of its class lie at multiples of the alignment, as it is one itself.
+        let block = unsafe { Jemalloc.alloc(unflagged(bytes)) };
         // SAFETY: `padded` gives at most a page.
         let pair = unsafe { pair_of(bytes) };
         let word = pages::peek(block as usize);
@@ -233,8 +240,8 @@ pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
         }
         // SAFETY: a tag that a page carries means that the thread is registered and in that region.
         unsafe { count_small(record.counters(), pair, FREED, layout.size()) };
-        // SAFETY: by the caller, and the size is not 0.
-        unsafe { Jemalloc.dealloc(block, layout) }
+        // SAFETY: by the caller; it is of the class of this size, which is not 0.
+        unsafe { Jemalloc.dealloc(block, unflagged(bytes)) }
     });
 }
 
@@ -253,8 +260,8 @@ unsafe fn free_padded(block: *mut u8, layout: Layout, pair: u8, word: Word) {
     let tag = unsafe { owner_of(block, pair, word) };
     // SAFETY: the base is this thread's.
     unsafe { slots::credit(base, usize::from(tag), pair, layout.size()) };
-    // SAFETY: by the caller, and the size is not 0.
-    unsafe { Jemalloc.dealloc(block, layout) }
+    // SAFETY: as in `dealloc_any`.
+    unsafe { Jemalloc.dealloc(block, unflagged(rounded_up(layout))) }
 }
 
 /// Frees a block of any layout, on any thread, whatever its page says.

@@ -21,9 +21,12 @@ use crate::words::Word;
 /// # fn main() {}
 /// ```
 ///
-/// Each method makes exactly the call that `tikv_jemallocator::Jemalloc` would make, and returns what it returns; a
-/// null result is passed on, and nothing is counted. No method panics, locks, formats or allocates anything else. A
-/// layout of size 0, which `GlobalAlloc` leaves undefined, is served as one byte and counted as a block of 0 bytes.
+/// Each method asks jemalloc for what `tikv_jemallocator::Jemalloc` would ask for: the same class, from the same place, and
+/// nothing else. Blocks of up to a page that are aligned, zeroed, or move when they are resized are asked for by jemalloc's
+/// shortest calls, which do the same (`docs/decisions/0013-calls-that-jemalloc-answers-alike.md`); for all others the call
+/// is the same too. A null result is passed on, and nothing is counted. No method panics, locks, formats or allocates
+/// anything else. A layout of size 0, which `GlobalAlloc` leaves undefined, is served as one byte and counted as a block of
+/// 0 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ledger {
     _private: (),
@@ -36,17 +39,21 @@ impl Ledger {
     }
 }
 
-/// Whether the fast paths take the layout: at most a page, and an alignment that jemalloc gives to every such block.
+/// Whether the fast paths take a size and an alignment: at most a page, and no other block than the size alone would get.
+///
+/// In this order, and with what is rare marked, because where the two are no constants these tests are a tenth of the
+/// path.
 #[inline(always)]
-fn is_fast(layout: Layout) -> bool {
-    layout.align() <= QUANTUM_BYTES && fits(layout.size(), layout.align())
-}
-
-/// Whether a size is fast with an alignment of at most [`QUANTUM_BYTES`]. The subtraction wraps for sizes below the
-/// alignment, so one compare rejects those too.
-#[inline(always)]
-fn fits(size: usize, align: usize) -> bool {
-    size.wrapping_sub(align) <= PAGE_BYTES - align
+fn is_fast(size: usize, align: usize) -> bool {
+    // The subtraction wraps for 0.
+    if size.wrapping_sub(1) >= PAGE_BYTES {
+        return false;
+    }
+    if align < QUANTUM_BYTES {
+        return true;
+    }
+    pages::unlikely();
+    align == QUANTUM_BYTES && size >= QUANTUM_BYTES
 }
 
 /// Charges a block to the current region: in place if its page is the region's own, else out of line.
@@ -73,54 +80,36 @@ unsafe fn charge(block: *mut u8, size: usize) {
 
 /// Frees a block and credits its region.
 ///
+/// Out of line, because a program has many more places that free than that allocate
+/// (`docs/decisions/0008-one-path-inlined.md`). One function for each kind of alignment: a third argument would be as many
+/// instructions as there are places.
+///
 /// # Safety
 /// * `block` was allocated here with a layout of this size and alignment.
-/// * `align` is at most [`QUANTUM_BYTES`].
-#[inline(always)]
-unsafe fn free(block: *mut u8, size: usize, align: usize) {
-    if !fits(size, align) {
+#[inline(never)]
+unsafe fn free<const ALIGN: usize>(block: *mut u8, size: usize) {
+    if !is_fast(size, ALIGN) {
         pages::unlikely();
         // SAFETY: by the caller it is the layout that the block was allocated with.
-        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+        let layout = unsafe { Layout::from_size_align_unchecked(size, ALIGN) };
         // SAFETY: by the caller.
         return unsafe { any::dealloc_any(block, layout) };
     }
     with_record(|record| {
-        match pages::value(block as usize) {
-            Some(word) if word.low() == record.tag() => {
-                // SAFETY: `fits` admits sizes up to a page.
-                let pair = unsafe { pair_of(size) };
-                // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, FREED, size) };
-                // SAFETY: by the caller; `fits` implies that the alignment makes no difference.
-                unsafe { Jemalloc.dealloc(block, unflagged(size)) }
-            }
+        // SAFETY: by the caller it was charged, and whoever handed it over ordered that before.
+        let word = unsafe { pages::value_of_charged(block as usize) };
+        if word.low() == record.tag() {
+            // SAFETY: `is_fast` admits sizes up to a page.
+            let pair = unsafe { pair_of(size) };
+            // SAFETY: a tag that a page carries means that the thread is registered and in that region.
+            unsafe { count_small(record.counters(), pair, FREED, size) };
+            // SAFETY: by the caller; `is_fast` implies that the alignment makes no difference.
+            unsafe { Jemalloc.dealloc(block, unflagged(size)) }
+        } else {
             // SAFETY: by the caller, and the layout is fast.
-            other => unsafe { free_small(block, size, other.unwrap_or(Word::VIRGIN)) },
+            unsafe { free_small(block, size, word) }
         }
     });
-}
-
-/// `free`, out of line, because a program has many more places that free than that allocate
-/// (`docs/decisions/0008-one-path-inlined.md`). One for each of the usual alignments: a third argument would be as many
-/// instructions as there are places.
-///
-/// # Safety
-/// * As for `free`.
-#[inline(never)]
-unsafe fn free_at<const ALIGN: usize>(block: *mut u8, size: usize) {
-    // SAFETY: by the caller.
-    unsafe { free(block, size, ALIGN) }
-}
-
-/// `free`, out of line, for the other alignments.
-///
-/// # Safety
-/// * As for `free`.
-#[inline(never)]
-unsafe fn free_at_any(block: *mut u8, size: usize, align: usize) {
-    // SAFETY: by the caller.
-    unsafe { free(block, size, align) }
 }
 
 // SAFETY: every block comes from jemalloc's own GlobalAlloc and goes back to it with the same layout; the ledger around
@@ -128,7 +117,7 @@ unsafe fn free_at_any(block: *mut u8, size: usize, align: usize) {
 unsafe impl GlobalAlloc for Ledger {
     #[inline(always)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if !is_fast(layout) {
+        if !is_fast(layout.size(), layout.align()) {
             // SAFETY: by the caller.
             return unsafe { any::alloc_any(layout) };
         }
@@ -142,26 +131,31 @@ unsafe impl GlobalAlloc for Ledger {
     #[inline(always)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // Mostly a constant, so that no test is left in the program.
-        match layout.align() {
-            // SAFETY: by the caller, and for the alignment that was just looked at.
-            1 => unsafe { free_at::<1>(block, layout.size()) },
-            // SAFETY: as above.
-            8 => unsafe { free_at::<8>(block, layout.size()) },
-            // SAFETY: as above.
-            align if align <= QUANTUM_BYTES => unsafe { free_at_any(block, layout.size(), align) },
+        if layout.align() < QUANTUM_BYTES {
+            // SAFETY: by the caller; at no smaller alignment is anything else done.
+            unsafe { free::<1>(block, layout.size()) }
+        } else if layout.align() == QUANTUM_BYTES {
             // SAFETY: by the caller.
-            _ => unsafe { any::dealloc_any(block, layout) },
+            unsafe { free::<QUANTUM_BYTES>(block, layout.size()) }
+        } else {
+            // SAFETY: by the caller.
+            unsafe { any::dealloc_any(block, layout) }
         }
     }
 
     #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if !is_fast(layout) {
+        if !is_fast(layout.size(), layout.align()) {
             // SAFETY: by the caller.
             return unsafe { any::alloc_zeroed_any(layout) };
         }
         // SAFETY: as in `alloc`.
-        let block = unsafe { Jemalloc.alloc_zeroed(unflagged(layout.size())) };
+        let block = unsafe { Jemalloc.alloc(unflagged(layout.size())) };
+        if !block.is_null() {
+            // Slabs are never known to be zeroed, so jemalloc does the same, after a longer way.
+            // SAFETY: the block has so many bytes.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
         // SAFETY: jemalloc returned the block for this layout, which is fast.
         unsafe { charge(block, layout.size()) };
         block
@@ -169,8 +163,7 @@ unsafe impl GlobalAlloc for Ledger {
 
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // The alignment is a power of two, so a layout of it and the new size can be judged without making one.
-        if is_fast(layout) && fits(new_size, layout.align()) {
+        if is_fast(layout.size(), layout.align()) && is_fast(new_size, layout.align()) {
             // SAFETY: by the caller.
             unsafe { realloc_small(block, layout.size(), new_size) }
         } else {

@@ -25,10 +25,12 @@ const ADDRESS_BITS: u32 = 48;
 const ADDRESS_BITS: u32 = usize::BITS;
 const ROOT_ENTRIES: usize = 1 << (ADDRESS_BITS - LEAF_SHIFT);
 
-/// A GiB whose leaf was refused once stays without: a block charged meanwhile must find the same answer when freed.
-const REFUSED: usize = 1;
+/// What a GiB whose leaf was refused once has in its place, for good: a block charged meanwhile must find the same answer
+/// when freed. Never written, so every page there reads as virgin, and takes no memory.
+static NO_WORDS: [AtomicU64; LEAF_BYTES / size_of::<AtomicU64>()] =
+    [const { AtomicU64::new(Word::VIRGIN.0) }; LEAF_BYTES / size_of::<AtomicU64>()];
 
-/// Each entry is null, `REFUSED`, or the leaf minus the offset of its first page, so that `entry + 8 * page` is a word.
+/// Each entry is null, or a leaf (or `NO_WORDS`) minus the offset of its first page, so that `entry + 8 * page` is a word.
 static ROOT: [AtomicPtr<AtomicU64>; ROOT_ENTRIES] = [const { AtomicPtr::new(null_mut()) }; ROOT_ENTRIES];
 static LEAVES: AtomicUsize = AtomicUsize::new(0);
 /// No leaf's index in `ROOT` is below the first or above the last. Set before the leaf is there.
@@ -39,8 +41,22 @@ static LAST_LEAF: AtomicUsize = AtomicUsize::new(0);
 #[inline(always)]
 pub(crate) fn word(address: usize) -> Option<&'static AtomicU64> {
     let biased = entry(address).load(Acquire);
-    // SAFETY: `word_at` is asked only for entries that are leaves.
-    if biased as usize <= REFUSED { None } else { Some(unsafe { word_at(biased, address) }) }
+    if biased.is_null() || is_refused(biased, address >> LEAF_SHIFT) {
+        return None;
+    }
+    // SAFETY: the entry is not null.
+    Some(unsafe { word_at(biased, address) })
+}
+
+/// A leaf as its entry in `ROOT` has it.
+#[inline]
+fn biased(leaf: *mut AtomicU64, index: usize) -> *mut AtomicU64 {
+    leaf.wrapping_sub(index << (LEAF_SHIFT - PAGE_SHIFT))
+}
+
+#[inline]
+fn is_refused(entry: *mut AtomicU64, index: usize) -> bool {
+    core::ptr::eq(entry, biased(NO_WORDS.as_ptr().cast_mut(), index))
 }
 
 /// The value of the page's word; a page without one reads as virgin.
@@ -49,20 +65,34 @@ pub(crate) fn peek(address: usize) -> Word {
     value(address).unwrap_or(Word::VIRGIN)
 }
 
-/// The value of the page's word, if its GiB has a leaf.
+/// The value of the page's word; `None` if no block was ever charged in its GiB.
 #[inline(always)]
 pub(crate) fn value(address: usize) -> Option<Word> {
     let biased = entry(address).load(Acquire);
-    if biased as usize <= REFUSED {
+    if biased.is_null() {
         // Every block but the first of a GiB finds a leaf.
         unlikely();
         return None;
     }
-    // SAFETY: the entry is neither null nor REFUSED.
+    // SAFETY: the entry is not null.
     let word = unsafe { word_at(biased, address) };
     // Acquire: who sees a row in the word sees what it was filled with. Free on x86, like that of the entry above,
     // which pairs with the leaf's publication.
     Some(Word(word.load(Acquire)))
+}
+
+/// As `value`, in a GiB in which a block was charged.
+///
+/// # Safety
+/// * `address` is that of a block that was charged; the charge happened before this call.
+#[inline(always)]
+pub(crate) unsafe fn value_of_charged(address: usize) -> Word {
+    let biased = entry(address).load(Acquire);
+    debug_assert!(!biased.is_null());
+    // SAFETY: by the caller a leaf was asked for, and whether or not there was memory for one, the entry is not null.
+    let word = unsafe { word_at(biased, address) };
+    // As in `value`.
+    Word(word.load(Acquire))
 }
 
 /// Tells the compiler to lay the branch out of the way.
@@ -79,12 +109,12 @@ fn entry(address: usize) -> &'static AtomicPtr<AtomicU64> {
 }
 
 /// # Safety
-/// * `biased` is the entry of `address` in `ROOT`, and a leaf.
+/// * `biased` is the entry of `address` in `ROOT`, and not null.
 #[inline(always)]
 unsafe fn word_at(biased: *mut AtomicU64, address: usize) -> &'static AtomicU64 {
     let place = biased.wrapping_add(address >> PAGE_SHIFT);
     // SAFETY: by the caller, `biased` is a leaf minus its first page's offset, so `place` is the word of this page
-    // inside the leaf, which is mapped, zeroed and never unmapped.
+    // inside the leaf, which is mapped, zeroed and never unmapped. `NO_WORDS` is as large.
     unsafe { &*place }
 }
 
@@ -106,7 +136,7 @@ pub(crate) fn fetch_word(address: usize) {
     let Some(entry) = ROOT.get(address >> LEAF_SHIFT) else { return };
     // Relaxed: nothing is read there.
     let biased = entry.load(Relaxed);
-    if biased as usize > REFUSED {
+    if !biased.is_null() {
         fetch(biased.wrapping_add(address >> PAGE_SHIFT) as usize);
     }
 }
@@ -129,14 +159,14 @@ fn map_leaf(address: usize) -> Option<&'static AtomicU64> {
     if entry.load(Relaxed).is_null() {
         let leaf = Fresh::map(LEAF_BYTES, PAGE_BYTES);
         let wanted = match &leaf {
-            Some(leaf) => (leaf.address() as *mut AtomicU64).wrapping_sub(index << (LEAF_SHIFT - PAGE_SHIFT)),
-            None => REFUSED as *mut AtomicU64,
+            Some(leaf) => leaf.address() as *mut AtomicU64,
+            None => NO_WORDS.as_ptr().cast_mut(),
         };
         // Relaxed: who finds the leaf by its entry finds these too, which were written before it.
         FIRST_LEAF.fetch_min(index, Relaxed);
         LAST_LEAF.fetch_max(index, Relaxed);
         // Whoever comes first decides for good, with a leaf or with a refusal.
-        if entry.compare_exchange(null_mut(), wanted, AcqRel, Relaxed).is_ok()
+        if entry.compare_exchange(null_mut(), biased(wanted, index), AcqRel, Relaxed).is_ok()
             && let Some(leaf) = leaf
         {
             leaf.keep();
@@ -214,15 +244,15 @@ unsafe fn change_in_leaf(word: &AtomicU64, first: usize, end: usize, tag: u16, e
 pub(crate) fn are_known(first: usize, end: usize, tag: u16) -> bool {
     let (from, to) = (first >> PAGE_SHIFT, end.div_ceil(PAGE_BYTES));
     let biased = entry(first).load(Acquire);
-    if biased as usize <= REFUSED || end > next_leaf(first) {
+    if biased.is_null() || end > next_leaf(first) {
         return false;
     }
     // Pages of spans that are wholly between, if there are any.
     let inner_from = from.next_multiple_of(SPAN_PAGES).min(to);
     let inner_to = (to / SPAN_PAGES * SPAN_PAGES).max(inner_from);
-    // SAFETY: all these pages have their words in the leaf of the entry.
+    // SAFETY: all these pages have their words in the leaf of the entry, or in what it has in its place.
     let words = |from: usize, to: usize| unsafe { core::slice::from_raw_parts(biased.wrapping_add(from), to - from) };
-    // SAFETY: the entry is that of `first`, and a leaf.
+    // SAFETY: the entry is that of `first`, and not null.
     let word = unsafe { word_at(biased, first) };
     // SAFETY: it is the word of this page.
     let span = unsafe { span(word, first) };

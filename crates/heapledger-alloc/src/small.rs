@@ -94,19 +94,29 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
     }
     // SAFETY: by the caller.
     let pair = unsafe { pair_of(size) };
-    // Before the call: afterwards the slot may be somebody else's.
     // SAFETY: by the caller.
     let tag = unsafe { owner_of(block, pair, word) };
     // SAFETY: by the caller.
-    let moved = unsafe { Jemalloc.realloc(block, unflagged(size), new_size) };
+    let new_pair = unsafe { pair_of(new_size) };
+    // jemalloc leaves a block where it is if the new size is of its class; else it takes another one, copies and frees. The
+    // latter is made of its calls for those, because its `realloc` first looks where the old block lies, in memory that is
+    // mostly cold.
+    let stays = new_pair == pair;
+    let moved = if stays {
+        // SAFETY: by the caller.
+        unsafe { Jemalloc.realloc(block, unflagged(size), new_size) }
+    } else {
+        // SAFETY: by the caller, the new size is not 0.
+        unsafe { Jemalloc.alloc(unflagged(new_size)) }
+    };
     if moved.is_null() {
         return moved;
     }
-    // SAFETY: by the caller.
-    let new_pair = unsafe { pair_of(new_size) };
     let mut new_tag = tag;
     // A block that stayed in its slot is still marked.
-    if moved != block {
+    if !stays {
+        // SAFETY: both are live and different blocks of at least so many bytes.
+        unsafe { moved.copy_from_nonoverlapping(block, size.min(new_size)) };
         let word = pages::peek(moved as usize);
         if word.low() == MIXED_BIT | u16::from(new_pair) {
             // SAFETY: `new_pair` is from `pair_of`.
@@ -120,8 +130,12 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
     let set = base.wrapping_add(usize::from(new_tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and tags are below their number.
     unsafe { count_small(set, new_pair, ALLOCATED, new_size) };
-    // Last, as in `realloc_any`.
+    // After the new one, as in `realloc_any`, and before the slot is somebody else's.
     // SAFETY: as above.
     unsafe { credit(base, usize::from(tag), pair, size) };
+    if !stays {
+        // SAFETY: by the caller.
+        unsafe { Jemalloc.dealloc(block, unflagged(size)) }
+    }
     moved
 }

@@ -152,6 +152,9 @@ impl Block {
         if size > 0 && self.size > 0 && block.read(0) != self.first_mark() {
             fail(format_args!("{self:?} lost its first byte when it became {size} bytes"));
         }
+        if size >= self.size as usize && self.size > 1 && block.read(self.size as usize - 1) != self.last_mark() {
+            fail(format_args!("{self:?} lost its last byte when it became {size} bytes"));
+        }
         block.mark();
         block.check_owner();
         count.count(self.region(), Side::Freed, self.size as usize, self.usable as usize);

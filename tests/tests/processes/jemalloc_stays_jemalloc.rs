@@ -10,10 +10,15 @@ use serde_json::Value;
 use crate::probe::{Probe, number};
 
 /// jemalloc decides two things by the clock, and then two runs of one binary differ already: when unused pages are
-/// purged, and which cached blocks a thread gives back. Both are switched off, for both twins.
+/// purged, and which cached blocks a thread gives back. Both are switched off, for both twins. What is left gives cached
+/// blocks back whenever a thread has allocated or freed so many bytes.
 const WITHOUT_THE_CLOCK: &str = "dirty_decay_ms:-1,muzzy_decay_ms:-1,experimental_tcache_gc:false";
 
-/// As above, and every block goes through an arena.
+/// As above, and so many bytes do not come together: cached blocks are given back when a cache is full, and else kept.
+const WITHOUT_COLLECTION: &str =
+    "dirty_decay_ms:-1,muzzy_decay_ms:-1,experimental_tcache_gc:false,tcache_gc_incr_bytes:1099511627776";
+
+/// By the clock neither, and every block goes through an arena.
 const WITHOUT_THREAD_CACHES: &str = "dirty_decay_ms:-1,muzzy_decay_ms:-1,tcache:false";
 
 /// How many bins jemalloc has with 4 KiB pages, all of which the twins must use or the comparison says little.
@@ -60,12 +65,24 @@ fn differences(settings: &str, regions: u64, extra: u64) -> Vec<String> {
 
 #[test]
 fn a_program_without_regions_leaves_jemalloc_in_the_same_state() {
-    assert_eq!(differences(WITHOUT_THE_CLOCK, 0, 0), [""; 0]);
+    assert_eq!(differences(WITHOUT_COLLECTION, 0, 0), [""; 0]);
 }
 
 #[test]
 fn a_program_that_switches_regions_leaves_jemalloc_in_the_same_state_but_for_their_names() {
-    assert_eq!(differences(WITHOUT_THE_CLOCK, 1, 0), [""; 0]);
+    assert_eq!(differences(WITHOUT_COLLECTION, 1, 0), [""; 0]);
+}
+
+/// jemalloc collects after the bytes of an operation were counted, and its own `realloc` counts both blocks at its end; the
+/// ledger, which makes it of an allocation and a free, has the collection between them. Then a cache may be found full
+/// once more or once less. (`docs/decisions/0013-calls-that-jemalloc-answers-alike.md`.)
+#[test]
+fn where_thread_caches_are_collected_by_bytes_only_how_often_they_were_full_may_differ() {
+    for regions in [0, 1] {
+        let mut seen = differences(WITHOUT_THE_CLOCK, regions, 0);
+        seen.retain(|difference| !difference.contains(".nflushes: "));
+        assert_eq!(seen, [""; 0]);
+    }
 }
 
 #[test]

@@ -154,6 +154,27 @@ pub const MUTANTS: &[Mutant] = &[
         caught_by: &[Random],
     },
     Mutant {
+        name: "a small block that moves leaves its last byte behind",
+        file: "heapledger-alloc/src/small.rs",
+        from: "size.min(new_size)",
+        to: "size.min(new_size) - 1",
+        caught_by: &[Random],
+    },
+    Mutant {
+        name: "a zeroed small block is not zeroed",
+        file: "heapledger-alloc/src/ledger.rs",
+        from: "block.write_bytes(0, layout.size())",
+        to: "block.write_bytes(0, 0)",
+        caught_by: &[Random],
+    },
+    Mutant {
+        name: "a block of 8 bytes is taken for one that is aligned to 16",
+        file: "heapledger-alloc/src/ledger.rs",
+        from: "align == QUANTUM_BYTES && size >= QUANTUM_BYTES",
+        to: "align == QUANTUM_BYTES && size >= 1",
+        caught_by: &[Random],
+    },
+    Mutant {
         name: "a free credits the current region",
         file: "heapledger-alloc/src/any.rs",
         from: "    let owner = owner(block as usize, shape);\n    if let",
@@ -247,8 +268,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an aligned block counts in the class of its size alone",
         file: "heapledger-alloc/src/any.rs",
-        from: "(size + align - 1) & !(align - 1)",
-        to: "size",
+        from: "    Some(rounded_up(layout))",
+        to: "    Some(size)",
         caught_by: &[Random],
     },
 ];
