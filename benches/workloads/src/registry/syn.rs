@@ -19,7 +19,7 @@ impl Workload for Syn {
         operation: "file",
         mix: Mix::Pure,
         class: Class::Program,
-        // PERF: jemalloc empties thread caches every 10 ms by the clock, and a file takes 13: in few files the peak is one of two
+        // jemalloc empties thread caches every 10 ms by the clock, and a file takes 13: in few files the peak is one of two
         // (`benches/README.md`).
         iterations: 32,
     };
