@@ -41,8 +41,7 @@ impl Ledger {
 
 /// Whether the fast paths take a size and an alignment: at most a page, and no other block than the size alone would get.
 ///
-/// In this order, and with what is rare marked, because where the two are no constants these tests are a tenth of the
-/// path.
+/// In this order, and with what is rare marked, because where the two are no constants all these tests are executed.
 #[inline(always)]
 fn is_fast(size: usize, align: usize) -> bool {
     // The subtraction wraps for 0.
@@ -85,12 +84,13 @@ unsafe fn charge(block: *mut u8, size: usize) {
 /// instructions as there are places.
 ///
 /// # Safety
-/// * `block` was allocated here with a layout of this size and alignment.
+/// * `block` was allocated here with a layout of this size, and at `ALIGN`; or at another alignment below
+///   [`QUANTUM_BYTES`] if `ALIGN` is: every class is a multiple of those, so they round no size to another class.
 #[inline(never)]
 unsafe fn free<const ALIGN: usize>(block: *mut u8, size: usize) {
     if !is_fast(size, ALIGN) {
         pages::unlikely();
-        // SAFETY: by the caller it is the layout that the block was allocated with.
+        // SAFETY: by the caller it is the layout that the block was allocated with, or one at a smaller alignment.
         let layout = unsafe { Layout::from_size_align_unchecked(size, ALIGN) };
         // SAFETY: by the caller.
         return unsafe { any::dealloc_any(block, layout) };
@@ -132,7 +132,7 @@ unsafe impl GlobalAlloc for Ledger {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // Mostly a constant, so that no test is left in the program.
         if layout.align() < QUANTUM_BYTES {
-            // SAFETY: by the caller; at no smaller alignment is anything else done.
+            // SAFETY: by the caller; 1 stands for all alignments below the quantum.
             unsafe { free::<1>(block, layout.size()) }
         } else if layout.align() == QUANTUM_BYTES {
             // SAFETY: by the caller.

@@ -293,3 +293,7 @@ pub(crate) fn mapped_bytes() -> usize {
 pub(crate) fn root_range() -> (usize, usize) {
     (ROOT.as_ptr() as usize, size_of_val(&ROOT))
 }
+
+pub(crate) fn no_words_range() -> (usize, usize) {
+    (NO_WORDS.as_ptr() as usize, size_of_val(&NO_WORDS))
+}

@@ -72,8 +72,8 @@ unsafe fn free_cold(block: *mut u8, size: usize) {
     unsafe { free_rest(block, unflagged(size)) }
 }
 
-/// The layout of a small block, as far as jemalloc can tell: alignment 1 needs no flag, and neither did the real one.
-/// So the compiler need not work the flag out.
+/// A layout for which jemalloc is told no alignment, where it makes no difference: the size is of the class that the real
+/// layout has. So the compiler need not work the flag out, and jemalloc takes its fast path.
 #[inline(always)]
 pub(crate) fn unflagged(size: usize) -> Layout {
     // SAFETY: the size is that of a live block, so it does not overflow when rounded up to 1.

@@ -53,13 +53,19 @@ fn state(printed: &Value) -> State {
 /// Runs both twins and returns what differs. There is no tolerance: what the ledger allocates itself, three pages
 /// for the names of regions, the plain twin allocates by hand (`name_regions` in the probe's source).
 fn differences(settings: &str, regions: u64, extra: u64) -> Vec<String> {
+    differences_but_for(0, settings, regions, extra)
+}
+
+/// As `differences`, but each bin's `nflushes` may be so many apart.
+fn differences_but_for(flushes: u64, settings: &str, regions: u64, extra: u64) -> Vec<String> {
     let twin =
         |probe: Probe, extra| state(&probe.settings(settings).option("regions", regions).option("extra", extra).run());
     let (plain, ledger) = (twin(Probe::plain("twin"), 0), twin(Probe::ledger("twin"), extra));
     assert_eq!(plain.len(), ledger.len());
     let used = (0..BINS).filter(|bin| plain[&format!("bin {bin}.nmalloc")] > 0).count();
     assert_eq!(used, BINS, "the program uses every bin");
-    let differing = plain.iter().filter(|(name, value)| ledger[*name] != **value);
+    let tolerated = |name: &str| if name.ends_with(".nflushes") { flushes } else { 0 };
+    let differing = plain.iter().filter(|(name, value)| ledger[*name].abs_diff(**value) > tolerated(name));
     differing.map(|(name, value)| format!("{name}: plain {value}, ledger {}", ledger[name])).collect()
 }
 
@@ -75,13 +81,14 @@ fn a_program_that_switches_regions_leaves_jemalloc_in_the_same_state_but_for_the
 
 /// jemalloc collects after the bytes of an operation were counted, and its own `realloc` counts both blocks at its end; the
 /// ledger, which makes it of an allocation and a free, has the collection between them. Then a cache may be found full
-/// once more or once less. (`docs/decisions/0013-calls-that-jemalloc-answers-alike.md`.)
+/// once more or once less, where the two meet; that they do so twice in one bin and the same way has not been seen
+/// (`docs/decisions/0013-calls-that-jemalloc-answers-alike.md`).
+const FLUSHES_APART: u64 = 1;
+
 #[test]
 fn where_thread_caches_are_collected_by_bytes_only_how_often_they_were_full_may_differ() {
     for regions in [0, 1] {
-        let mut seen = differences(WITHOUT_THE_CLOCK, regions, 0);
-        seen.retain(|difference| !difference.contains(".nflushes: "));
-        assert_eq!(seen, [""; 0]);
+        assert_eq!(differences_but_for(FLUSHES_APART, WITHOUT_THE_CLOCK, regions, 0), [""; 0]);
     }
 }
 
