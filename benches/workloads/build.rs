@@ -8,8 +8,11 @@ const FOLDER: &str = "src/registry";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={FOLDER}");
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(FOLDER);
+    // The list names files by where they lie, so it is written anew once the checkout has moved and they are gone there.
+    println!("cargo::rerun-if-changed={}", folder.display());
     let mut files = Vec::new();
-    for entry in fs::read_dir(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(FOLDER))? {
+    for entry in fs::read_dir(folder)? {
         files.push(entry?.path());
     }
     // By name: the file system has an order of its own.
