@@ -7,12 +7,13 @@ use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, ThreadRecord, 
 use tikv_jemallocator::Jemalloc;
 
 use crate::classes::{CLASS_BYTES, PAGE_BYTES, SMALL_MAX_BYTES, Shape};
-use crate::counters::{ALLOCATED, Counts, FREED, count_large, count_small};
+use crate::counters::{Counts, count_large, count_small};
 use crate::isolated;
 use crate::marks::{Owner, enter, isolate_pages, leave_large, owner, shape_of};
 use crate::pages;
+use crate::places::{ALLOCATED, FREED};
 use crate::rounding::large_usable_bytes;
-use crate::slots::{self, charge_slot, owner_of, pair_of};
+use crate::slots::{self, charge_slot, owner_of, pair_of, place_of, slots_of};
 use crate::small::unflagged;
 use crate::threads;
 use crate::words::Word;
@@ -109,15 +110,17 @@ pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
         };
         // SAFETY: the size is not 0. Blocks of its class lie at multiples of the alignment, as it is one itself.
         let block = unsafe { Jemalloc.alloc(unflagged(bytes)) };
-        // SAFETY: `padded` gives at most a page.
-        let pair = unsafe { pair_of(bytes) };
         let word = pages::peek(block as usize);
         if word.low() != record.tag() {
+            // SAFETY: `padded` gives at most a page.
+            let pair = unsafe { pair_of(bytes) };
             // SAFETY: jemalloc returned the block for this layout, whose class this is.
             return unsafe { charge_padded(block, pair, layout.size(), word) };
         }
+        // SAFETY: `padded` gives at most a page.
+        let place = unsafe { place_of(bytes) };
         // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-        unsafe { count_small(record.counters(), pair, ALLOCATED, layout.size()) };
+        unsafe { count_small(record.counters(), place, ALLOCATED, layout.size()) };
         block
     })
 }
@@ -199,9 +202,9 @@ unsafe fn free_large(block: *mut u8, layout: Layout) {
     }
     let usable_bytes = large_usable_bytes(layout.size(), layout.align());
     leave_large(block as usize, usable_bytes, Owner { tag, isolated: false });
-    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
+    let region = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and tags are below their number.
-    unsafe { count_large(set, FREED, layout.size(), usable_bytes) };
+    unsafe { count_large(region, FREED, layout.size(), usable_bytes) };
     // SAFETY: by the caller.
     unsafe { Jemalloc.dealloc(block, layout) }
 }
@@ -230,16 +233,18 @@ pub(crate) unsafe fn dealloc_any(block: *mut u8, layout: Layout) {
         // SAFETY: by the caller.
         return unsafe { free_rest(block, layout) };
     };
-    // SAFETY: `padded` gives at most a page.
-    let pair = unsafe { pair_of(bytes) };
     let word = pages::peek(block as usize);
     with_record(|record| {
         if word.low() != record.tag() {
+            // SAFETY: `padded` gives at most a page.
+            let pair = unsafe { pair_of(bytes) };
             // SAFETY: by the caller, and for the class of the layout.
             return unsafe { free_padded(block, layout, pair, word) };
         }
+        // SAFETY: `padded` gives at most a page.
+        let place = unsafe { place_of(bytes) };
         // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-        unsafe { count_small(record.counters(), pair, FREED, layout.size()) };
+        unsafe { count_small(record.counters(), place, FREED, layout.size()) };
         // SAFETY: by the caller; it is of the class of this size, which is not 0.
         unsafe { Jemalloc.dealloc(block, unflagged(bytes)) }
     });
@@ -258,8 +263,10 @@ unsafe fn free_padded(block: *mut u8, layout: Layout, pair: u8, word: Word) {
     }
     // SAFETY: by the caller.
     let tag = unsafe { owner_of(block, pair, word) };
+    // SAFETY: by the caller, it is a class's.
+    let place = unsafe { slots_of(pair) }.place;
     // SAFETY: the base is this thread's.
-    unsafe { slots::credit(base, usize::from(tag), pair, layout.size()) };
+    unsafe { slots::credit(base, usize::from(tag), place, layout.size()) };
     // SAFETY: as in `dealloc_any`.
     unsafe { Jemalloc.dealloc(block, unflagged(rounded_up(layout))) }
 }

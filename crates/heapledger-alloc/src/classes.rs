@@ -3,6 +3,8 @@
 //! Derived from the rule (four classes per doubling, a quantum of 16 bytes, 4 KiB pages) and compared in a test with
 //! what the allocator that is linked says of every size.
 
+use crate::places::Place;
+
 /// How many small size classes jemalloc has with 4 KiB pages; their blocks share slabs.
 pub const SMALL_CLASSES: usize = 36;
 
@@ -45,7 +47,7 @@ const fn class_bytes() -> [u32; SMALL_CLASSES] {
     table
 }
 
-/// Twice the class of a size up to 4 KiB, by `(size + 7) / 8`: counters are pairs, so this indexes them directly.
+/// Twice the class of a size up to 4 KiB, by `(size + 7) / 8`, as the words of mixed pages have it.
 pub(crate) static PAIR_OF_EIGHTH: [u8; PAGE_BYTES / 8 + 1] = pair_of_eighth();
 
 const fn pair_of_eighth() -> [u8; PAGE_BYTES / 8 + 1] {
@@ -63,7 +65,21 @@ const fn pair_of_eighth() -> [u8; PAGE_BYTES / 8 + 1] {
     table
 }
 
-/// What the mixed path needs of a class, in one place of memory.
+/// Where blocks of a size up to 4 KiB are counted, by `(size + 7) / 8`: a packed [`Place`].
+pub(crate) static PLACE_OF_EIGHTH: [u32; PAGE_BYTES / 8 + 1] = place_of_eighth();
+
+const fn place_of_eighth() -> [u32; PAGE_BYTES / 8 + 1] {
+    let pairs = pair_of_eighth();
+    let mut table = [0; PAGE_BYTES / 8 + 1];
+    let mut eighth = 0;
+    while eighth < table.len() {
+        table[eighth] = Place::of(pairs[eighth] as usize / 2).packed();
+        eighth += 1;
+    }
+    table
+}
+
+/// What the mixed path needs of a class, in one place of memory; 16 bytes, so that a pair indexes it directly.
 pub(crate) struct Slots {
     /// `ceil(2^22 / bytes)`: a multiplication in place of the division by a class size, in 32 bits. Exact for every offset
     /// at which a block of the class can start (tested exhaustively): those are multiples of 8 for the first class and of
@@ -71,22 +87,26 @@ pub(crate) struct Slots {
     reciprocal: u32,
     /// From this offset on, no further block of the class starts in the page.
     pub(crate) last_offset: u32,
+    /// Where its blocks are counted.
+    pub(crate) place: Place,
 }
 
 const RECIPROCAL_SHIFT: u32 = 22;
 
 /// By class.
 pub(crate) static SLOTS: [Slots; SMALL_CLASSES] = slots();
+const _: () = assert!(size_of::<Slots>() == 16);
 
 const fn slots() -> [Slots; SMALL_CLASSES] {
     let classes = class_bytes();
-    let mut table = [const { Slots { reciprocal: 0, last_offset: 0 } }; SMALL_CLASSES];
+    let mut table = [const { Slots { reciprocal: 0, last_offset: 0, place: Place::of(0) } }; SMALL_CLASSES];
     let mut class = 0;
     while class < SMALL_CLASSES {
         let bytes = classes[class];
         let within_page = if bytes < PAGE_BYTES as u32 { bytes } else { PAGE_BYTES as u32 };
         let last_offset = PAGE_BYTES as u32 - within_page;
-        table[class] = Slots { reciprocal: (1_u32 << RECIPROCAL_SHIFT).div_ceil(bytes), last_offset };
+        let reciprocal = (1_u32 << RECIPROCAL_SHIFT).div_ceil(bytes);
+        table[class] = Slots { reciprocal, last_offset, place: Place::of(class) };
         class += 1;
     }
     table

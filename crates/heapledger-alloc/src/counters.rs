@@ -1,42 +1,54 @@
 //! Counters: one set per thread slot, with one writer; and one shared set, with atomic additions, for everybody else.
 //!
-//! A set has [`COUNTER_STRIDE_BYTES`] per tag: pairs of words, first what was allocated, then what was freed. Words
-//! only grow, and wrap; the next thread of a slot goes on from their values. Who reads them is `totals.rs`.
+//! Words only grow, and wrap; the next thread of a slot goes on from their values. Where each lies is said in `places.rs`;
+//! who reads them is `totals.rs`.
 
 use core::ops::Range;
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 
-use heapledger_core::MAX_REGIONS;
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord};
 
-use crate::classes::{PAGE_BYTES, SMALL_CLASSES, Shape};
+use crate::classes::{PAGE_BYTES, Shape};
 use crate::maps::Fresh;
+use crate::places::{
+    LARGE_BLOCKS, LARGE_USABLE_BYTES, Place, REQUESTED_BYTES, SET_WORDS, STRIDE_WORDS, TAGS, USED_WITHOUT_BYTES,
+    small_blocks,
+};
 
-/// Index of a pair of words within a region's counters.
-pub(crate) const REQUESTED_BYTES: usize = 0;
-pub(crate) const LARGE_BLOCKS: usize = 2;
-pub(crate) const LARGE_USABLE_BYTES: usize = 4;
-/// Not a pair: set by operations that request no bytes, so that a reader can skip what was never used.
-pub(crate) const USED_WITHOUT_BYTES: usize = 6;
-/// The pair of class `c` is at `SMALL_BLOCKS + 2 * c`.
-pub(crate) const SMALL_BLOCKS: usize = 8;
-/// Which word of a pair.
-pub(crate) const ALLOCATED: usize = 0;
-pub(crate) const FREED: usize = 1;
-pub(crate) const WORDS: usize = SMALL_BLOCKS + 2 * SMALL_CLASSES;
-const _: () = assert!(WORDS * size_of::<AtomicU64>() == COUNTER_STRIDE_BYTES);
-
-/// Tags are indices plus one; the entry of tag 0 of a slot holds its header.
-pub(crate) const TAGS: usize = MAX_REGIONS + 1;
-const SET_BYTES: usize = (TAGS * COUNTER_STRIDE_BYTES).next_multiple_of(PAGE_BYTES);
-
-/// The counters of one region in one set.
-pub(crate) type Words = [AtomicU64; WORDS];
+type Set = [AtomicU64; SET_WORDS];
+const SET_BYTES: usize = size_of::<Set>().next_multiple_of(PAGE_BYTES);
 
 /// Used by threads that have no slot: unregistered, in teardown, or refused one. Every writer adds atomically.
-static SHARED: [Words; TAGS] = [const { [const { AtomicU64::new(0) }; WORDS] }; TAGS];
+static SHARED: Set = [const { AtomicU64::new(0) }; SET_WORDS];
+
+/// The counters of one tag in one set.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a> {
+    set: &'a Set,
+    first: usize,
+}
+
+impl Words<'_> {
+    fn of(set: &Set, tag: usize) -> Words<'_> {
+        debug_assert!(tag < TAGS);
+        Words { set, first: tag * STRIDE_WORDS }
+    }
+
+    /// A word of `places.rs`.
+    #[inline(always)]
+    fn at(&self, word: usize) -> &AtomicU64 {
+        &self.set[self.first + word]
+    }
+
+    /// Its value now.
+    #[inline(always)]
+    pub(crate) fn read(&self, word: usize) -> u64 {
+        // Relaxed: readers order their passes by fences (`totals.rs`).
+        self.at(word).load(Relaxed)
+    }
+}
 
 /// The head of a thread's set.
 #[repr(C)]
@@ -49,34 +61,32 @@ pub(crate) struct Slot {
     read: AtomicBool,
 }
 const _: () = assert!(size_of::<Slot>() <= COUNTER_STRIDE_BYTES);
+const WORD_BYTES: usize = size_of::<AtomicU64>();
 
 /// A list that only grows at its head.
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(null_mut());
 static SLOT_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// The counters of one tag in a thread's set.
+/// A thread's set.
 ///
 /// # Safety
-/// * `base` came from `take_slot`, and `tag` is below [`TAGS`].
+/// * `base` came from `take_slot`.
 #[inline(always)]
-unsafe fn words<'a>(base: *mut u8, tag: usize) -> &'a Words {
-    debug_assert!(tag < TAGS);
-    // SAFETY: by the caller, the offset lies inside the set.
-    let place = unsafe { base.add(tag * COUNTER_STRIDE_BYTES) };
+unsafe fn set_at<'a>(base: *mut u8) -> &'a Set {
     // SAFETY: sets are mapped, zeroed, aligned to a page and never unmapped.
-    unsafe { &*place.cast::<Words>() }
+    unsafe { &*base.cast::<Set>() }
 }
 
-/// A counter of a region's set.
+/// A counter of one tag in a mapped set.
 ///
 /// # Safety
-/// * `set` is the start of the counters of one tag in a mapped set, and `word` is below [`WORDS`].
+/// * `region` is the start of the tag's near part in a mapped set, and `bytes` what `places.rs` has for the counter.
 #[inline(always)]
-unsafe fn of_region<'a>(set: *mut u8, word: usize) -> &'a AtomicU64 {
-    // SAFETY: by the caller, the word lies inside the region's counters.
-    let place = unsafe { set.cast::<AtomicU64>().add(word) };
-    // SAFETY: sets are mapped, zeroed, aligned to a page and never unmapped.
-    unsafe { &*place }
+unsafe fn of_region<'a>(region: *mut u8, bytes: usize) -> &'a AtomicU64 {
+    // SAFETY: by the caller, the word lies inside the set.
+    let place = unsafe { region.add(bytes) };
+    // SAFETY: sets are mapped, zeroed, aligned to a page and never unmapped; all in `places.rs` are whole words.
+    unsafe { &*place.cast::<AtomicU64>() }
 }
 
 /// Adds to a word that only this thread writes; one unlocked addition to memory on x86.
@@ -90,27 +100,27 @@ fn add_own(word: &AtomicU64, n: u64) {
 /// Counts one small block of this thread's current region.
 ///
 /// # Safety
-/// * `set` is the thread's own counters of the region; `pair` is twice a class; `side` is `ALLOCATED` or `FREED`.
+/// * `region` is the thread's own counters of the region; `side` is `ALLOCATED` or `FREED`.
 #[inline(always)]
-pub(crate) unsafe fn count_small(set: *mut u8, pair: u8, side: usize, size: usize) {
-    // SAFETY: by the caller; `pair + side` is at most 71.
-    let blocks = unsafe { of_region(set, SMALL_BLOCKS + usize::from(pair) + side) };
+pub(crate) unsafe fn count_small(region: *mut u8, place: Place, side: usize, size: usize) {
+    // SAFETY: by the caller, and each `Place` is a pair's.
+    let blocks = unsafe { of_region(region, place.bytes() + side * WORD_BYTES) };
     add_own(blocks, 1);
     // SAFETY: by the caller.
-    let bytes = unsafe { of_region(set, REQUESTED_BYTES + side) };
+    let bytes = unsafe { of_region(region, (REQUESTED_BYTES + side) * WORD_BYTES) };
     add_own(bytes, size as u64);
 }
 
 /// Counts one large block.
 ///
 /// # Safety
-/// * `set` is the calling thread's own counters of a region; `side` is `ALLOCATED` or `FREED`.
+/// * `region` is the calling thread's own counters of a region; `side` is `ALLOCATED` or `FREED`.
 #[inline(always)]
-pub(crate) unsafe fn count_large(set: *mut u8, side: usize, size: usize, usable_bytes: usize) {
+pub(crate) unsafe fn count_large(region: *mut u8, side: usize, size: usize, usable_bytes: usize) {
     // Requested bytes last: see `totals::read_totals`.
     for (pair, n) in [(LARGE_BLOCKS, 1), (LARGE_USABLE_BYTES, usable_bytes), (REQUESTED_BYTES, size)] {
         // SAFETY: by the caller; each is the number of a pair.
-        add_own(unsafe { of_region(set, pair + side) }, n as u64);
+        add_own(unsafe { of_region(region, (pair + side) * WORD_BYTES) }, n as u64);
     }
 }
 
@@ -133,11 +143,11 @@ impl Counts {
     pub(crate) fn add(self, tag: u16, word: usize, n: u64) {
         if self.base.is_null() {
             // Release, for the same reason as in `add_own`; atomic, because many threads share these words.
-            SHARED[usize::from(tag)][word].fetch_add(n, Release);
+            Words::of(&SHARED, usize::from(tag)).at(word).fetch_add(n, Release);
         } else {
-            // SAFETY: by `of`, the set is this thread's; tags are made by this crate, below the bound.
-            let words = unsafe { words(self.base, usize::from(tag)) };
-            add_own(&words[word], n);
+            // SAFETY: by `of`, the set is this thread's.
+            let set = unsafe { set_at(self.base) };
+            add_own(Words::of(set, usize::from(tag)).at(word), n);
         }
     }
 
@@ -148,7 +158,7 @@ impl Counts {
             self.add(tag, USED_WITHOUT_BYTES, 1);
         }
         match shape {
-            Shape::Small { class } => self.add(tag, SMALL_BLOCKS + 2 * class + side, 1),
+            Shape::Small { class } => self.add(tag, small_blocks(class) + side, 1),
             Shape::Large { usable_bytes } => {
                 self.add(tag, LARGE_BLOCKS + side, 1);
                 self.add(tag, LARGE_USABLE_BYTES + side, usable_bytes as u64);
@@ -264,15 +274,15 @@ impl Iterator for Slots {
 
 /// Calls `each` with the counters of these regions in every set.
 #[inline]
-pub(crate) fn for_each_set(regions: Range<usize>, mut each: impl FnMut(usize, &Words)) {
+pub(crate) fn for_each_set(regions: Range<usize>, mut each: impl FnMut(usize, Words<'_>)) {
     for region in regions.clone() {
-        each(region, &SHARED[region + 1]);
+        each(region, Words::of(&SHARED, region + 1));
     }
     for slot in Slots::new() {
-        let base: *mut u8 = core::ptr::from_ref(slot).cast_mut().cast();
+        // SAFETY: a slot is the start of its set.
+        let set = unsafe { set_at(core::ptr::from_ref(slot).cast_mut().cast()) };
         for region in regions.clone() {
-            // SAFETY: a slot is the start of its set, and `region + 1` is a tag below TAGS.
-            each(region, unsafe { words(base, region + 1) });
+            each(region, Words::of(set, region + 1));
         }
     }
 }

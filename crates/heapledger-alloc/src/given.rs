@@ -7,9 +7,9 @@ use heapledger_core::region_root;
 use heapledger_core::thread::{ISOLATED_BIT, with_record};
 
 use crate::any::{charge, credit};
-use crate::counters::{ALLOCATED, FREED};
 use crate::marks::{Owner, enter, owner, shape_of};
 use crate::page_word::page_word;
+use crate::places::{ALLOCATED, FREED};
 use crate::threads;
 
 /// Charges a block to the current region as `Ledger::alloc` would, without allocating it.

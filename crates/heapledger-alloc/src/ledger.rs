@@ -7,9 +7,10 @@ use tikv_jemallocator::Jemalloc;
 
 use crate::any;
 use crate::classes::{PAGE_BYTES, QUANTUM_BYTES};
-use crate::counters::{ALLOCATED, FREED, count_small};
+use crate::counters::count_small;
 use crate::pages;
-use crate::slots::pair_of;
+use crate::places::{ALLOCATED, FREED};
+use crate::slots::place_of;
 use crate::small::{charge_small, free_small, realloc_small, unflagged};
 use crate::words::Word;
 
@@ -67,9 +68,9 @@ unsafe fn charge(block: *mut u8, size: usize) {
         match pages::value(block as usize) {
             Some(word) if word.low() == tag => {
                 // SAFETY: `is_fast` admits sizes up to a page.
-                let pair = unsafe { pair_of(size) };
+                let place = unsafe { place_of(size) };
                 // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-                unsafe { count_small(record.counters(), pair, ALLOCATED, size) };
+                unsafe { count_small(record.counters(), place, ALLOCATED, size) };
             }
             // SAFETY: by the caller.
             other => unsafe { charge_small(block, size, other.unwrap_or(Word::VIRGIN), tag) },
@@ -100,9 +101,9 @@ unsafe fn free<const ALIGN: usize>(block: *mut u8, size: usize) {
         let word = unsafe { pages::value_of_charged(block as usize) };
         if word.low() == record.tag() {
             // SAFETY: `is_fast` admits sizes up to a page.
-            let pair = unsafe { pair_of(size) };
+            let place = unsafe { place_of(size) };
             // SAFETY: a tag that a page carries means that the thread is registered and in that region.
-            unsafe { count_small(record.counters(), pair, FREED, size) };
+            unsafe { count_small(record.counters(), place, FREED, size) };
             // SAFETY: by the caller; `is_fast` implies that the alignment makes no difference.
             unsafe { Jemalloc.dealloc(block, unflagged(size)) }
         } else {

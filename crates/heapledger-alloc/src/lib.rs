@@ -17,7 +17,7 @@
 //! that a live figure is never negative.
 //!
 //! # Layers, bottom to top
-//! `sync`, `eights` → `classes` → `words` → `protocol`, `spans`, `list` → `rounding`, `maps` → `rows`, `pages` → `page_word`,
+//! `sync`, `eights`, `places` → `classes` → `words` → `protocol`, `spans`, `list` → `rounding`, `maps` → `rows`, `pages` → `page_word`,
 //! `marks` → `counters` → `totals` → `threads` → `isolated` → `slots` → `any` → `small`, `given` → `ledger` →
 //! `isolating`. Each uses only those before it, but for the hooks in `threads`; those up to `list`, but `eights`, contain
 //! no unsafe code and are model-checked under `--cfg loom`.
@@ -52,6 +52,7 @@ mod models;
 mod page_word;
 #[cfg(not(loom))]
 mod pages;
+mod places;
 pub(crate) mod protocol;
 #[cfg(not(loom))]
 mod rounding;

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
 use crate::classes::PAGE_BYTES;
+use crate::eights::words_are;
 use crate::maps::Fresh;
 use crate::protocol;
 use crate::rows::fetch;
@@ -16,6 +17,8 @@ const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
 const LEAF_SHIFT: u32 = 30;
 const LEAF_WORDS: usize = 1 << (LEAF_SHIFT - PAGE_SHIFT);
 const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
+/// Of so many pages at once it is asked whether they ever had a block.
+const LOOKED_AT_PAGES: usize = 64;
 const LEAF_SPANS: usize = LEAF_WORDS / SPAN_PAGES;
 const LEAF_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>() + LEAF_SPANS * size_of::<AtomicU16>();
 /// User addresses lie below this, on every 64-bit target with 4-level page tables.
@@ -280,7 +283,8 @@ pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
                 spans::forget(unsafe { span(word, address) }, &gone);
             }
             // PERF: most pages of a GiB have never had a block, so most words are 0.
-            let written = words.iter().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
+            let may_be_written = words.chunks(LOOKED_AT_PAGES).filter(|words| !words_are(words, 0));
+            let written = may_be_written.flatten().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
             written.for_each(|word| protocol::forget(word, &gone));
         }
     }

@@ -4,10 +4,11 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, ThreadRecord, with_record};
 
-use crate::classes::{PAIR_OF_EIGHTH, SLOTS, Shape, Slots, eighth, slots_in_page};
-use crate::counters::{ALLOCATED, FREED, count_small};
+use crate::classes::{PAIR_OF_EIGHTH, PLACE_OF_EIGHTH, SLOTS, Shape, Slots, eighth, slots_in_page};
+use crate::counters::count_small;
 use crate::marks::{enter_small, offset_of};
 use crate::pages;
+use crate::places::{ALLOCATED, FREED, Place};
 use crate::protocol::{self, Rows};
 use crate::rows::Heap;
 use crate::threads::{self, REGISTERED};
@@ -21,6 +22,16 @@ use crate::words::Word;
 pub(crate) unsafe fn pair_of(size: usize) -> u8 {
     // SAFETY: by the caller; the table has an entry for each eighth of a page.
     unsafe { *PAIR_OF_EIGHTH.get_unchecked(eighth(size)) }
+}
+
+/// Where blocks of a size up to 4 KiB are counted.
+///
+/// # Safety
+/// * `size` is at most a page.
+#[inline(always)]
+pub(crate) unsafe fn place_of(size: usize) -> Place {
+    // SAFETY: by the caller; the table has an entry for each eighth of a page.
+    Place::unpacked(unsafe { *PLACE_OF_EIGHTH.get_unchecked(eighth(size)) })
 }
 
 /// What the mixed path needs of a class, by twice its number.
@@ -42,17 +53,18 @@ pub(crate) unsafe fn slots_of(pair: u8) -> &'static Slots {
 /// * `tag` is the one in this thread's record.
 #[inline(always)]
 pub(crate) unsafe fn charge_slot(block: *mut u8, pair: u8, size: usize, word: Word, tag: u16) {
-    let (set, mixed) = with_record(|record| (record.counters(), record.mixed()));
+    let (region, mixed) = with_record(|record| (record.counters(), record.mixed()));
     if word.low() != mixed | u16::from(pair) {
         return charge_cold(block, pair, size);
     }
     // SAFETY: `pair` is from `pair_of`.
     let slots = unsafe { slots_of(pair) };
+    // PERF: counted first, or there is a register too few.
+    // SAFETY: the thread is registered, so these are its own counters of the current region.
+    unsafe { count_small(region, slots.place, ALLOCATED, size) };
     let offset = offset_of(block as usize) as u32;
     let (row, slot) = (word.mixed_row(), slots.slot_of(offset));
     Heap.entry(row, slot).store(tag, Relaxed);
-    // SAFETY: the thread is registered, so these are its own counters of the current region.
-    unsafe { count_small(set, pair, ALLOCATED, size) };
     // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
     // page has become ours. Its neighbour tells most pages that have not.
     if offset >= slots.last_offset && (slot == 0 || Heap.entry(row, slot - 1).load(Relaxed) == tag) {
@@ -97,10 +109,10 @@ pub(crate) unsafe fn owner_of(block: *mut u8, pair: u8, word: Word) -> u16 {
 /// Credits a region with a small block.
 ///
 /// # Safety
-/// * `base` is the thread's own set, and `tag` a region's; `pair` came from [`pair_of`].
+/// * `base` is the thread's own set, and `tag` a region's.
 #[inline(always)]
-pub(crate) unsafe fn credit(base: *mut u8, tag: usize, pair: u8, size: usize) {
-    let set = base.wrapping_add(tag * COUNTER_STRIDE_BYTES);
+pub(crate) unsafe fn credit(base: *mut u8, tag: usize, place: Place, size: usize) {
+    let region = base.wrapping_add(tag * COUNTER_STRIDE_BYTES);
     // SAFETY: by the caller.
-    unsafe { count_small(set, pair, FREED, size) };
+    unsafe { count_small(region, place, FREED, size) };
 }

@@ -9,12 +9,13 @@ use heapledger_core::thread::{COUNTER_STRIDE_BYTES, MIXED_BIT, ThreadRecord, wit
 use tikv_jemallocator::Jemalloc;
 
 use crate::any::{free_rest, realloc_any};
-use crate::counters::{ALLOCATED, count_small};
+use crate::counters::count_small;
 use crate::marks::{enter_small, offset_of};
 use crate::pages;
+use crate::places::ALLOCATED;
 use crate::protocol::Rows;
 use crate::rows::Heap;
-use crate::slots::{charge_slot, credit, owner_of, pair_of, slots_of};
+use crate::slots::{charge_slot, credit, owner_of, pair_of, place_of, slots_of};
 use crate::words::Word;
 
 /// Charges a small block that did not find its page pure and of the thread's own `tag`, but the page word `word`.
@@ -45,20 +46,23 @@ pub(crate) unsafe fn free_small(block: *mut u8, size: usize, word: Word) {
         // SAFETY: by the caller.
         return unsafe { free_cold(block, size) };
     }
-    // SAFETY: by the caller.
-    let pair = unsafe { pair_of(size) };
     // PERF: a mixed page first, and widened in each branch: joined as 16 bits the tag is widened twice.
-    let tag = if word.is_mixed() {
+    let (tag, place) = if word.is_mixed() {
         // SAFETY: by the caller.
-        usize::from(unsafe { owner_of(block, pair, word) })
+        let pair = unsafe { pair_of(size) };
+        // SAFETY: it is from `pair_of`.
+        let place = unsafe { slots_of(pair) }.place;
+        // SAFETY: by the caller.
+        (usize::from(unsafe { owner_of(block, pair, word) }), place)
     } else if word.low() != 0 {
-        usize::from(word.tag())
+        // SAFETY: by the caller.
+        (usize::from(word.tag()), unsafe { place_of(size) })
     } else {
         // SAFETY: by the caller.
         return unsafe { free_cold(block, size) };
     };
     // SAFETY: the base is this thread's.
-    unsafe { credit(base, tag, pair, size) };
+    unsafe { credit(base, tag, place, size) };
     // SAFETY: by the caller.
     unsafe { Jemalloc.dealloc(block, unflagged(size)) }
 }
@@ -127,12 +131,16 @@ pub(crate) unsafe fn realloc_small(block: *mut u8, size: usize, new_size: usize)
             new_tag = enter_small(moved as usize, usize::from(new_pair) / 2, tag);
         }
     }
-    let set = base.wrapping_add(usize::from(new_tag) * COUNTER_STRIDE_BYTES);
+    let region = base.wrapping_add(usize::from(new_tag) * COUNTER_STRIDE_BYTES);
+    // SAFETY: by the caller.
+    let place = unsafe { place_of(size) };
+    // SAFETY: by the caller.
+    let new_place = unsafe { place_of(new_size) };
     // SAFETY: the base is this thread's set, and tags are below their number.
-    unsafe { count_small(set, new_pair, ALLOCATED, new_size) };
+    unsafe { count_small(region, new_place, ALLOCATED, new_size) };
     // After the new one, as in `realloc_any`, and before the slot is somebody else's.
     // SAFETY: as above.
-    unsafe { credit(base, usize::from(tag), pair, size) };
+    unsafe { credit(base, usize::from(tag), place, size) };
     if !stays {
         // SAFETY: by the caller.
         unsafe { Jemalloc.dealloc(block, unflagged(size)) }

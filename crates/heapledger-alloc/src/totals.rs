@@ -8,8 +8,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, fence};
 use heapledger_core::{region_count, region_root};
 
 use crate::classes::{CLASS_BYTES, SMALL_CLASSES};
-use crate::counters::{
-    LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, SMALL_BLOCKS, TAGS, USED_WITHOUT_BYTES, WORDS, for_each_set,
+use crate::counters::{Words, for_each_set};
+use crate::places::{
+    ALLOCATED, FREED, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, TAGS, USED_WITHOUT_BYTES, small_blocks,
 };
 
 /// What was allocated and what was freed since the process started; both only grow.
@@ -33,7 +34,7 @@ impl Flow {
     }
 
     fn side(&mut self, side: usize) -> &mut u64 {
-        if side == 0 { &mut self.allocated } else { &mut self.freed }
+        if side == ALLOCATED { &mut self.allocated } else { &mut self.freed }
     }
 }
 
@@ -63,25 +64,33 @@ impl Default for RegionTotals {
     }
 }
 
+/// How many pairs a region has.
+const PAIRS: usize = 3 + SMALL_CLASSES;
+/// Where they are in a set; first three of which some is counted with nearly every block.
+static PLACES: [usize; PAIRS] = places();
+
+const fn places() -> [usize; PAIRS] {
+    let mut places = [REQUESTED_BYTES; PAIRS];
+    (places[1], places[2]) = (LARGE_BLOCKS, LARGE_USABLE_BYTES);
+    let mut class = 0;
+    while class < SMALL_CLASSES {
+        places[3 + class] = small_blocks(class);
+        class += 1;
+    }
+    places
+}
+
 impl RegionTotals {
-    fn subtract_earlier(&mut self, region: usize) {
-        let subtract = |flow: &mut Flow, word: usize| {
-            let before = earlier(region, word);
-            flow.merge(Flow { allocated: before.wrapping_neg(), freed: before.wrapping_neg() });
-        };
-        subtract(&mut self.requested_bytes, REQUESTED_BYTES);
-        subtract(&mut self.large_blocks, LARGE_BLOCKS);
-        subtract(&mut self.large_usable_bytes, LARGE_USABLE_BYTES);
-        for (class, flow) in self.small_blocks.iter_mut().enumerate() {
-            subtract(flow, SMALL_BLOCKS + 2 * class);
-        }
+    /// In the order of [`PLACES`].
+    fn flows(&mut self) -> impl Iterator<Item = &mut Flow> {
+        [&mut self.requested_bytes, &mut self.large_blocks, &mut self.large_usable_bytes]
+            .into_iter()
+            .chain(&mut self.small_blocks)
     }
 
     fn merge(&mut self, other: &RegionTotals) {
-        self.requested_bytes.merge(other.requested_bytes);
-        self.large_blocks.merge(other.large_blocks);
-        self.large_usable_bytes.merge(other.large_usable_bytes);
-        for (mine, theirs) in self.small_blocks.iter_mut().zip(&other.small_blocks) {
+        let mut other = *other;
+        for (mine, theirs) in self.flows().zip(other.flows()) {
             mine.merge(*theirs);
         }
     }
@@ -104,55 +113,72 @@ impl RegionTotals {
 }
 
 /// By tag: what earlier regions of the index allocated and freed, per pair of words; they are gone, so both are the
-/// same.
-static EARLIER: [[AtomicU64; WORDS / 2]; TAGS] = [const { [const { AtomicU64::new(0) }; WORDS / 2] }; TAGS];
+/// same. In the order of [`PLACES`].
+static EARLIER: [[AtomicU64; PAIRS]; TAGS] = [const { [const { AtomicU64::new(0) }; PAIRS] }; TAGS];
 
 /// Whether there is any.
 static ANY_EARLIER: AtomicBool = AtomicBool::new(false);
 
-fn earlier(region: usize, word: usize) -> u64 {
-    if ANY_EARLIER.load(Relaxed) { EARLIER[region + 1][word / 2].load(Relaxed) } else { 0 }
+/// Less than nothing, by what earlier regions of the index have in the pair with this number.
+fn before(region: usize, pair: usize) -> Flow {
+    let earlier = if ANY_EARLIER.load(Relaxed) { EARLIER[region + 1][pair].load(Relaxed) } else { 0 };
+    Flow { allocated: earlier.wrapping_neg(), freed: earlier.wrapping_neg() }
 }
 
-/// Every pair of words of a region, summed over all sets.
+/// Adds what one set has of a region.
+#[inline]
+fn add<'a>(flows: impl Iterator<Item = &'a mut Flow>, words: Words<'_>, side: usize) {
+    // Bytes are counted after blocks: no bytes, no blocks that a free seen earlier could belong to. Most threads have never
+    // been in the region.
+    if words.read(REQUESTED_BYTES + side) == 0 && words.read(USED_WITHOUT_BYTES) == 0 {
+        return;
+    }
+    for (flow, place) in flows.zip(&PLACES) {
+        let sum = flow.side(side);
+        *sum = sum.wrapping_add(words.read(place + side));
+    }
+}
+
+/// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that
+/// reading, but for blocks that some thread is just being given.
+///
+/// PERF: asked of every id when one is missed, so by bytes alone, which are counted with each block that has any; where
+/// there may be blocks without, by all pairs.
 #[inline(never)]
-fn pairs(region: usize) -> [Flow; WORDS / 2] {
-    let mut pairs = [Flow::default(); WORDS / 2];
-    for side in [1, 0] {
+pub(crate) fn is_live(region: usize) -> bool {
+    let (mut bytes, mut without_bytes) = (Flow::default(), false);
+    for side in [FREED, ALLOCATED] {
         for_each_set(region..region + 1, |_, words| {
-            // As in `read_totals`: most threads have never been in the region.
-            if words[REQUESTED_BYTES + side].load(Relaxed) == 0 && words[USED_WITHOUT_BYTES].load(Relaxed) == 0 {
-                return;
-            }
-            for (pair, flow) in pairs.iter_mut().enumerate() {
-                let sum = flow.side(side);
-                *sum = sum.wrapping_add(words[2 * pair + side].load(Relaxed));
-            }
+            let sum = bytes.side(side);
+            *sum = sum.wrapping_add(words.read(REQUESTED_BYTES + side));
+            without_bytes |= words.read(USED_WITHOUT_BYTES) != 0;
         });
         // Acquire: as in `read_requested`.
         fence(Acquire);
     }
-    pairs
+    bytes.live() != 0 || without_bytes && is_any_live(region)
 }
 
-/// Pairs that are no pair of allocated and freed.
-fn is_flow(pair: usize) -> bool {
-    pair != USED_WITHOUT_BYTES / 2
-}
-
-/// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that
-/// reading.
+#[cold]
 #[inline(never)]
-pub(crate) fn is_live(region: usize) -> bool {
-    pairs(region).iter().enumerate().fold(0, |live, (pair, flow)| live | if is_flow(pair) { flow.live() } else { 0 })
-        != 0
+fn is_any_live(region: usize) -> bool {
+    let mut pairs = [Flow::default(); PAIRS];
+    for side in [FREED, ALLOCATED] {
+        for_each_set(region..region + 1, |_, words| add(pairs.iter_mut(), words, side));
+        // Acquire: as in `read_requested`.
+        fence(Acquire);
+    }
+    pairs.iter().any(|flow| flow.live() != 0)
 }
 
 /// Leaves what was counted of a region that is gone out of what is read from now on.
 pub(crate) fn forget(region: usize) {
     ANY_EARLIER.store(true, Relaxed);
-    for (pair, (flow, earlier)) in pairs(region).iter().zip(&EARLIER[region + 1]).enumerate() {
-        earlier.store(if is_flow(pair) { flow.freed } else { 0 }, Relaxed);
+    // What was allocated is the same.
+    let mut pairs = [Flow::default(); PAIRS];
+    for_each_set(region..region + 1, |_, words| add(pairs.iter_mut(), words, FREED));
+    for (flow, earlier) in pairs.iter().zip(&EARLIER[region + 1]) {
+        earlier.store(flow.freed, Relaxed);
     }
 }
 
@@ -176,13 +202,12 @@ pub fn read_requested(out: &mut [Flow]) {
     let regions = region_count().min(out.len());
     out.fill(Flow::default());
     for (region, flow) in out[..regions].iter_mut().enumerate() {
-        let before = earlier(region, REQUESTED_BYTES).wrapping_neg();
-        *flow = Flow { allocated: before, freed: before };
+        *flow = before(region, 0);
     }
-    for side in [1, 0] {
+    for side in [FREED, ALLOCATED] {
         for_each_set(0..regions, |region, words| {
             let sum = out[region].side(side);
-            *sum = sum.wrapping_add(words[REQUESTED_BYTES + side].load(Relaxed));
+            *sum = sum.wrapping_add(words.read(REQUESTED_BYTES + side));
         });
         // Acquire: a free that was seen makes its allocation visible to the second pass (it was counted with Release).
         fence(Acquire);
@@ -192,37 +217,18 @@ pub fn read_requested(out: &mut [Flow]) {
 
 /// Sums everything that is counted of each region into `out`, as [`read_requested`] does.
 ///
-/// Costs two passes over ten cache lines per (thread slot, region) in use, and over one where it is not.
+/// Costs two passes over eleven cache lines per (thread slot, region) in use, and over one where it is not.
 pub fn read_totals(out: &mut [RegionTotals]) {
     let regions = region_count().min(out.len());
     out.fill(RegionTotals::default());
     for (region, totals) in out[..regions].iter_mut().enumerate() {
-        // Bytes are counted with every block of any size, so most regions have no earlier ones at a glance.
-        let used = [REQUESTED_BYTES, LARGE_BLOCKS, SMALL_BLOCKS].iter().any(|word| earlier(region, *word) != 0);
-        if used {
-            totals.subtract_earlier(region);
+        // Most regions have no earlier ones, which these pairs tell: of bytes, of large blocks, and of those without bytes.
+        if [0, 1, 3].iter().any(|pair| before(region, *pair) != Flow::default()) {
+            totals.flows().enumerate().for_each(|(pair, flow)| *flow = before(region, pair));
         }
     }
-    for side in [1, 0] {
-        for_each_set(0..regions, |region, words| {
-            let value = |word: usize| words[word].load(Relaxed);
-            let requested = value(REQUESTED_BYTES + side);
-            // Bytes are counted after blocks: no bytes, no blocks that a free seen earlier could belong to.
-            if requested == 0 && value(USED_WITHOUT_BYTES) == 0 {
-                return;
-            }
-            let totals = &mut out[region];
-            let add = |flow: &mut Flow, value: u64| {
-                let sum = flow.side(side);
-                *sum = sum.wrapping_add(value);
-            };
-            add(&mut totals.requested_bytes, requested);
-            add(&mut totals.large_blocks, value(LARGE_BLOCKS + side));
-            add(&mut totals.large_usable_bytes, value(LARGE_USABLE_BYTES + side));
-            for (class, flow) in totals.small_blocks.iter_mut().enumerate() {
-                add(flow, value(SMALL_BLOCKS + 2 * class + side));
-            }
-        });
+    for side in [FREED, ALLOCATED] {
+        for_each_set(0..regions, |region, words| add(out[region].flows(), words, side));
         // Acquire: as in `read_requested`.
         fence(Acquire);
     }

@@ -91,7 +91,7 @@ pub(crate) fn ours(index: usize) -> Option<&'static Name> {
     OURS.get(index)
 }
 
-const CHAINS: usize = 4096;
+const CHAINS: usize = 16_384;
 static TABLE: [OnceRef<Name>; CHAINS] = [const { OnceRef::new() }; CHAINS];
 static NAMES: AtomicUsize = AtomicUsize::new(0);
 static ENTRIES: Pool<Name> = Pool::new();

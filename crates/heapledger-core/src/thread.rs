@@ -9,11 +9,11 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 /// How many regions a process can name, the three of ours (`~untagged`, `~other`, `~ledger`) included.
 ///
-/// Bounded by address space: each thread maps [`COUNTER_STRIDE_BYTES`] per region and touches only those it uses.
+/// Bounded by address space: each thread maps twice [`COUNTER_STRIDE_BYTES`] per region and touches only those it uses.
 pub const MAX_REGIONS: usize = 4608;
 
-/// Bytes of counters per (thread, region).
-pub const COUNTER_STRIDE_BYTES: usize = 640;
+/// From the counters of one region to those of the next, in each of the two parts of a thread's set.
+pub const COUNTER_STRIDE_BYTES: usize = 368;
 
 /// A tag that no page carries: while a thread has it, each of its operations takes the slow path.
 pub const TAG_NEVER: u16 = 0x7fff;

@@ -3,8 +3,12 @@
 use proptest::prelude::*;
 
 use crate::classes::{
-    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, SMALL_CLASSES, SMALL_MAX_BYTES,
-    Shape, eighth, slot_of, slots_in_page, slots_per_page, small_class,
+    CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, PAIR_OF_EIGHTH, PLACE_OF_EIGHTH, SMALL_CLASSES,
+    SMALL_MAX_BYTES, Shape, eighth, slot_of, slots_in_page, slots_per_page, small_class,
+};
+use crate::places::{
+    LARGE_BLOCKS, LARGE_USABLE_BYTES, Place, REQUESTED_BYTES, SET_WORDS, STRIDE_WORDS, TAGS, USED_WITHOUT_BYTES,
+    small_blocks,
 };
 use crate::words::{ROW_ALIGN_BYTES, Row, TAG_BITS, Word};
 
@@ -81,6 +85,7 @@ proptest! {
         prop_assert_eq!(small_class(size), naive);
         if size <= PAGE_BYTES {
             prop_assert_eq!(usize::from(PAIR_OF_EIGHTH[eighth(size)]), 2 * naive);
+            prop_assert_eq!(Place::unpacked(PLACE_OF_EIGHTH[eighth(size)]), Place::of(naive));
         }
     }
 
@@ -126,4 +131,27 @@ fn the_first_paged_and_the_first_wide_class_are_those_of_their_sizes() {
     assert_eq!(FIRST_WIDE_CLASS, FIRST_PAGED_CLASS + 1);
     assert_eq!(CLASS_BYTES[SMALL_CLASSES - 1] as usize, SMALL_MAX_BYTES);
     assert!(CLASS_BYTES.is_sorted_by(|a, b| a < b));
+}
+
+/// Words of a counter, in each region: nobody else's, inside the set, and a pair in one cache line.
+#[test]
+fn each_counter_of_each_region_has_words_of_its_own() {
+    const LINE_WORDS: usize = 8;
+    const KIB: u32 = 1024;
+    let blocks = (0..SMALL_CLASSES).map(small_blocks);
+    let pairs: Vec<usize> = [REQUESTED_BYTES, LARGE_BLOCKS, LARGE_USABLE_BYTES].into_iter().chain(blocks).collect();
+    let mut taken = vec![false; SET_WORDS];
+    for tag in 0..TAGS {
+        let first = tag * STRIDE_WORDS;
+        for pair in &pairs {
+            assert_eq!((first + pair) / LINE_WORDS, (first + pair + 1) / LINE_WORDS, "tag {tag} pair {pair}");
+        }
+        for word in pairs.iter().flat_map(|pair| [*pair, pair + 1]).chain([USED_WITHOUT_BYTES]) {
+            assert!(!std::mem::replace(&mut taken[first + word], true), "tag {tag} word {word}");
+        }
+    }
+    for (class, bytes) in CLASS_BYTES.iter().enumerate() {
+        assert_eq!(small_blocks(class) < STRIDE_WORDS, *bytes <= KIB, "class {class}");
+        assert_eq!(Place::of(class).bytes(), small_blocks(class) * size_of::<u64>());
+    }
 }

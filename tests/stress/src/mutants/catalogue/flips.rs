@@ -113,8 +113,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "threads without counters add to the shared ones as if they were alone",
         file: "heapledger-alloc/src/counters.rs",
-        from: "SHARED[usize::from(tag)][word].fetch_add(n, Release);",
-        to: "add_own(&SHARED[usize::from(tag)][word], n);",
+        from: "Words::of(&SHARED, usize::from(tag)).at(word).fetch_add(n, Release);",
+        to: "add_own(Words::of(&SHARED, usize::from(tag)).at(word), n);",
         caught_by: &[Directed],
     },
     Mutant {

@@ -247,8 +247,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a freed large block is credited to the current region",
         file: "heapledger-alloc/src/any.rs",
-        from: "    let set = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);",
-        to: "    let set = with_record(ThreadRecord::counters).wrapping_add(usize::from(tag) * 0);",
+        from: "    let region = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);",
+        to: "    let region = with_record(ThreadRecord::counters).wrapping_add(usize::from(tag) * 0);",
         caught_by: &[Random],
     },
     Mutant {

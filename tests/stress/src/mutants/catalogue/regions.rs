@@ -1,6 +1,6 @@
 //! Regions with arenas and ids of their own, and what is summed for them.
 
-use super::Check::{Isolated, Loom, Random, Reader, Reuse};
+use super::Check::{Isolated, Loom, Properties, Random, Reader, Reuse};
 use super::{Mutant, PROTOCOL};
 
 pub const MUTANTS: &[Mutant] = &[
@@ -35,15 +35,36 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an id is used again although a block lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: "live | if is_flow(pair) { flow.live() } else { 0 }",
-        to: "live | if is_flow(pair) { 0 } else { 0 }",
+        from: "bytes.live() != 0 || ",
+        to: "",
         caught_by: &[Reuse],
     },
     Mutant {
         name: "an id is used again although a block of no bytes lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: "load(Relaxed) == 0 && words[USED_WITHOUT_BYTES].load(Relaxed) == 0 {",
-        to: "load(Relaxed) == 0 {",
+        from: " || without_bytes && is_any_live(region)",
+        to: "",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "counters of a region that asked for no bytes are left out",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "words.read(REQUESTED_BYTES + side) == 0 && words.read(USED_WITHOUT_BYTES) == 0 {",
+        to: "words.read(REQUESTED_BYTES + side) == 0 {",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "the smallest of the far classes are counted as large blocks",
+        file: "heapledger-alloc/src/places.rs",
+        from: "FAR_BLOCKS + 2 * (class - NEAR_CLASSES)",
+        to: "LARGE_BLOCKS + 2 * (class - NEAR_CLASSES)",
+        caught_by: &[Properties, Random],
+    },
+    Mutant {
+        name: "pages that had a block are taken for those that never had",
+        file: "heapledger-alloc/src/pages.rs",
+        from: "filter(|words| !words_are(words, 0))",
+        to: "filter(|words| words_are(words, 0))",
         caught_by: &[Reuse],
     },
     Mutant {
@@ -63,8 +84,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "totals of the earlier region are the new one's",
         file: "heapledger-alloc/src/totals.rs",
-        from: "if is_flow(pair) { flow.freed } else { 0 }",
-        to: "if is_flow(pair) { 0 } else { flow.freed * 0 }",
+        from: "earlier.store(flow.freed, Relaxed);",
+        to: "earlier.store(flow.freed * 0, Relaxed);",
         caught_by: &[Reuse],
     },
     Mutant {
@@ -77,15 +98,15 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "sums read allocated before freed",
         file: "heapledger-alloc/src/totals.rs",
-        from: "    for side in [1, 0] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
-        to: "    for side in [0, 1] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
+        from: "    for side in [FREED, ALLOCATED] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
+        to: "    for side in [ALLOCATED, FREED] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
         caught_by: &[Reader],
     },
     Mutant {
         name: "totals read allocated before freed",
         file: "heapledger-alloc/src/totals.rs",
-        from: "    for side in [1, 0] {\n        for_each_set(0..regions, |region, words| {\n            let value",
-        to: "    for side in [0, 1] {\n        for_each_set(0..regions, |region, words| {\n            let value",
+        from: "    for side in [FREED, ALLOCATED] {\n        for_each_set(0..regions, |region, words| add(",
+        to: "    for side in [ALLOCATED, FREED] {\n        for_each_set(0..regions, |region, words| add(",
         caught_by: &[Reader],
     },
     Mutant {
