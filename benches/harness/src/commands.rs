@@ -12,7 +12,7 @@ use crate::compare::{self, Plan};
 use crate::engines::{self, ENGINES, Engine, LEDGER};
 use crate::machine::Source;
 use crate::output::{Destination, say};
-use crate::record::{BuildUsed, Record, WorkloadUsed};
+use crate::record::{self, BuildUsed, Record, WorkloadUsed};
 use crate::{
     Choice, Compare, Footprint, Golden, Instructions, Latency, Report, Scale, WORKSPACE, costs, footprint, gates,
     golden, instructions, latency, page, run, scale, table,
@@ -201,11 +201,16 @@ pub fn report(arguments: &Report) -> Result<bool, String> {
 }
 
 /// Prints every gate with its verdict.
-pub fn gates(paths: &[PathBuf]) -> Result<bool, String> {
+pub fn gates(paths: &[PathBuf], pooled: bool) -> Result<bool, String> {
     let (mut verdicts, mut text, mut all_enough) = (Vec::new(), String::new(), true);
-    for path in paths {
-        let record = Record::read(path)?;
-        let (about, enough) = gates::about(&path.display().to_string(), &record)?;
+    let named = paths.iter().map(|path| Ok((path.display().to_string(), Record::read(path)?)));
+    let mut records = named.collect::<Result<Vec<_>, String>>()?;
+    if pooled {
+        let names: Vec<String> = records.iter().map(|(name, _)| name.clone()).collect();
+        records = vec![(names.join(" and "), record::pool(records)?)];
+    }
+    for (name, record) in records {
+        let (about, enough) = gates::about(&name, &record)?;
         text.push_str(&about);
         all_enough &= enough;
         verdicts.extend(gates::judge(&record));

@@ -62,6 +62,9 @@ enum Task {
         /// The record of a `compare`, of `latency` or of `footprint`; several are judged together.
         #[arg(long, required = true)]
         record: Vec<PathBuf>,
+        /// Judges the medians of all rounds of several records of `compare`, which must be of one commit.
+        #[arg(long)]
+        pooled: bool,
     },
     /// Names every workload and every engine.
     List,
@@ -179,7 +182,7 @@ fn main() -> ExitCode {
         Task::Scale(arguments) => commands::scale(&arguments),
         Task::Golden(arguments) => commands::golden(&arguments),
         Task::Report(arguments) => commands::report(&arguments),
-        Task::Gates { record } => commands::gates(&record),
+        Task::Gates { record, pooled } => commands::gates(&record, pooled),
         Task::List => commands::list(),
     };
     match result {

@@ -1,6 +1,7 @@
 //! A record: one JSON file with everything that one command measured.
 
 mod file;
+mod pool;
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,6 +14,8 @@ use crate::engines::PLAIN;
 use crate::footprint::PROGRAM;
 use crate::machine::{Machine, Source};
 use crate::stats::Spread;
+
+pub use pool::pool;
 
 /// The version of the form that this file describes.
 pub const SCHEMA: u32 = 1;
