@@ -3,10 +3,11 @@
 //! Derived from the rule (four classes per doubling, a quantum of 16 bytes, 4 KiB pages) and compared in a test with
 //! what the allocator that is linked says of every size.
 
-use crate::places::Place;
+use crate::places::{END, Place, small_blocks};
 
 /// How many small size classes jemalloc has with 4 KiB pages; their blocks share slabs.
 pub const SMALL_CLASSES: usize = 36;
+const _: () = assert!(small_blocks(SMALL_CLASSES) <= END, "each class has a counter");
 
 /// Usable bytes of the largest small class.
 pub(crate) const SMALL_MAX_BYTES: usize = 14_336;
