@@ -10,11 +10,11 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ThreadRecord};
 
-use crate::classes::{PAGE_BYTES, Shape};
+use crate::classes::{PAGE_BYTES, SMALL_CLASSES, Shape};
 use crate::maps::Fresh;
 use crate::places::{
-    LARGE_BLOCKS, LARGE_USABLE_BYTES, Place, REQUESTED_BYTES, SET_WORDS, STRIDE_WORDS, TAGS, USED_WITHOUT_BYTES,
-    small_blocks,
+    LARGE_BLOCKS, LARGE_USABLE_BYTES, NEAR_CLASSES, Place, REQUESTED_BYTES, SET_WORDS, STRIDE_WORDS, TAGS,
+    USED_WITHOUT_BYTES, small_blocks,
 };
 
 type Set = [AtomicU64; SET_WORDS];
@@ -40,6 +40,15 @@ impl Words<'_> {
     #[inline(always)]
     fn at(&self, word: usize) -> &AtomicU64 {
         &self.set[self.first + word]
+    }
+
+    /// The pairs that count blocks of small classes, of the near ones and of the others.
+    #[inline(always)]
+    pub(crate) fn small_blocks(&self) -> [&[[AtomicU64; 2]]; 2] {
+        [0..NEAR_CLASSES, NEAR_CLASSES..SMALL_CLASSES].map(|classes| {
+            let from = self.first + small_blocks(classes.start);
+            self.set[from..from + 2 * classes.len()].as_chunks().0
+        })
     }
 
     /// Its value now.

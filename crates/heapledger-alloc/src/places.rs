@@ -28,7 +28,7 @@ pub(crate) const USED_WITHOUT_BYTES: usize = 2;
 /// An even one, so that no pair lies in two cache lines.
 const NEAR_BLOCKS: usize = 4;
 /// Classes of up to 1 KiB.
-const NEAR_CLASSES: usize = 21;
+pub(crate) const NEAR_CLASSES: usize = 21;
 const _: () = assert!(NEAR_BLOCKS + 2 * NEAR_CLASSES == STRIDE_WORDS);
 pub(crate) const LARGE_BLOCKS: usize = FAR;
 pub(crate) const LARGE_USABLE_BYTES: usize = FAR + 2;

@@ -9,9 +9,7 @@ use heapledger_core::{region_count, region_root};
 
 use crate::classes::{CLASS_BYTES, SMALL_CLASSES};
 use crate::counters::{Words, for_each_set};
-use crate::places::{
-    ALLOCATED, FREED, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, TAGS, USED_WITHOUT_BYTES, small_blocks,
-};
+use crate::places::{ALLOCATED, FREED, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, TAGS, USED_WITHOUT_BYTES};
 
 /// What was allocated and what was freed since the process started; both only grow.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -33,8 +31,9 @@ impl Flow {
         self.freed = self.freed.wrapping_add(other.freed);
     }
 
-    fn side(&mut self, side: usize) -> &mut u64 {
-        if side == ALLOCATED { &mut self.allocated } else { &mut self.freed }
+    fn add(&mut self, side: usize, n: u64) {
+        let sum = if side == ALLOCATED { &mut self.allocated } else { &mut self.freed };
+        *sum = sum.wrapping_add(n);
     }
 }
 
@@ -64,28 +63,39 @@ impl Default for RegionTotals {
     }
 }
 
-/// How many pairs a region has.
-const PAIRS: usize = 3 + SMALL_CLASSES;
-/// Where they are in a set; first three of which some is counted with nearly every block.
-static PLACES: [usize; PAIRS] = places();
-
-const fn places() -> [usize; PAIRS] {
-    let mut places = [REQUESTED_BYTES; PAIRS];
-    (places[1], places[2]) = (LARGE_BLOCKS, LARGE_USABLE_BYTES);
-    let mut class = 0;
-    while class < SMALL_CLASSES {
-        places[3 + class] = small_blocks(class);
-        class += 1;
-    }
-    places
-}
+/// How many flows are counted of a region.
+const FLOWS: usize = 3 + SMALL_CLASSES;
+/// The number of the flow of requested bytes.
+const BYTES: usize = 0;
 
 impl RegionTotals {
-    /// In the order of [`PLACES`].
+    /// All of them; their numbers are their places here.
     fn flows(&mut self) -> impl Iterator<Item = &mut Flow> {
         [&mut self.requested_bytes, &mut self.large_blocks, &mut self.large_usable_bytes]
             .into_iter()
             .chain(&mut self.small_blocks)
+    }
+
+    /// Adds what one set has of a region.
+    #[inline]
+    fn add(&mut self, words: Words<'_>, side: usize) {
+        let requested = words.read(REQUESTED_BYTES + side);
+        // Bytes are counted after blocks: no bytes, no blocks that a free seen earlier could belong to. Most threads have
+        // never been in the region.
+        if requested == 0 && words.read(USED_WITHOUT_BYTES) == 0 {
+            return;
+        }
+        self.requested_bytes.add(side, requested);
+        self.large_blocks.add(side, words.read(LARGE_BLOCKS + side));
+        self.large_usable_bytes.add(side, words.read(LARGE_USABLE_BYTES + side));
+        // PERF: slices, so that the loops have no bounds to check; most of a summary's own time with many regions.
+        let [near, far] = words.small_blocks();
+        let (near_flows, far_flows) = self.small_blocks.split_at_mut(near.len());
+        for (flows, pairs) in [(near_flows, near), (far_flows, far)] {
+            for (flow, pair) in flows.iter_mut().zip(pairs) {
+                flow.add(side, pair[side].load(Relaxed));
+            }
+        }
     }
 
     fn merge(&mut self, other: &RegionTotals) {
@@ -113,30 +123,20 @@ impl RegionTotals {
 }
 
 /// By tag: what earlier regions of the index allocated and freed, per pair of words; they are gone, so both are the
-/// same. In the order of [`PLACES`].
-static EARLIER: [[AtomicU64; PAIRS]; TAGS] = [const { [const { AtomicU64::new(0) }; PAIRS] }; TAGS];
+/// same. By number of the flow.
+static EARLIER: [[AtomicU64; FLOWS]; TAGS] = [const { [const { AtomicU64::new(0) }; FLOWS] }; TAGS];
 
-/// Whether there is any.
-static ANY_EARLIER: AtomicBool = AtomicBool::new(false);
+/// By tag: whether there was any.
+static ANY_EARLIER: [AtomicBool; TAGS] = [const { AtomicBool::new(false) }; TAGS];
 
-/// Less than nothing, by what earlier regions of the index have in the pair with this number.
-fn before(region: usize, pair: usize) -> Flow {
-    let earlier = if ANY_EARLIER.load(Relaxed) { EARLIER[region + 1][pair].load(Relaxed) } else { 0 };
-    Flow { allocated: earlier.wrapping_neg(), freed: earlier.wrapping_neg() }
+fn any_earlier(region: usize) -> bool {
+    ANY_EARLIER[region + 1].load(Relaxed)
 }
 
-/// Adds what one set has of a region.
-#[inline]
-fn add<'a>(flows: impl Iterator<Item = &'a mut Flow>, words: Words<'_>, side: usize) {
-    // Bytes are counted after blocks: no bytes, no blocks that a free seen earlier could belong to. Most threads have never
-    // been in the region.
-    if words.read(REQUESTED_BYTES + side) == 0 && words.read(USED_WITHOUT_BYTES) == 0 {
-        return;
-    }
-    for (flow, place) in flows.zip(&PLACES) {
-        let sum = flow.side(side);
-        *sum = sum.wrapping_add(words.read(place + side));
-    }
+/// Less than nothing, by what earlier regions of the index have in the flow with this number.
+fn before(region: usize, number: usize) -> Flow {
+    let earlier = if any_earlier(region) { EARLIER[region + 1][number].load(Relaxed) } else { 0 };
+    Flow { allocated: earlier.wrapping_neg(), freed: earlier.wrapping_neg() }
 }
 
 /// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that
@@ -149,8 +149,7 @@ pub(crate) fn is_live(region: usize) -> bool {
     let (mut bytes, mut without_bytes) = (Flow::default(), false);
     for side in [FREED, ALLOCATED] {
         for_each_set(region..region + 1, |_, words| {
-            let sum = bytes.side(side);
-            *sum = sum.wrapping_add(words.read(REQUESTED_BYTES + side));
+            bytes.add(side, words.read(REQUESTED_BYTES + side));
             without_bytes |= words.read(USED_WITHOUT_BYTES) != 0;
         });
         // Acquire: as in `read_requested`.
@@ -162,22 +161,22 @@ pub(crate) fn is_live(region: usize) -> bool {
 #[cold]
 #[inline(never)]
 fn is_any_live(region: usize) -> bool {
-    let mut pairs = [Flow::default(); PAIRS];
+    let mut totals = RegionTotals::default();
     for side in [FREED, ALLOCATED] {
-        for_each_set(region..region + 1, |_, words| add(pairs.iter_mut(), words, side));
+        for_each_set(region..region + 1, |_, words| totals.add(words, side));
         // Acquire: as in `read_requested`.
         fence(Acquire);
     }
-    pairs.iter().any(|flow| flow.live() != 0)
+    totals.flows().any(|flow| flow.live() != 0)
 }
 
 /// Leaves what was counted of a region that is gone out of what is read from now on.
 pub(crate) fn forget(region: usize) {
-    ANY_EARLIER.store(true, Relaxed);
+    ANY_EARLIER[region + 1].store(true, Relaxed);
     // What was allocated is the same.
-    let mut pairs = [Flow::default(); PAIRS];
-    for_each_set(region..region + 1, |_, words| add(pairs.iter_mut(), words, FREED));
-    for (flow, earlier) in pairs.iter().zip(&EARLIER[region + 1]) {
+    let mut totals = RegionTotals::default();
+    for_each_set(region..region + 1, |_, words| totals.add(words, FREED));
+    for (flow, earlier) in totals.flows().zip(&EARLIER[region + 1]) {
         earlier.store(flow.freed, Relaxed);
     }
 }
@@ -202,12 +201,11 @@ pub fn read_requested(out: &mut [Flow]) {
     let regions = region_count().min(out.len());
     out.fill(Flow::default());
     for (region, flow) in out[..regions].iter_mut().enumerate() {
-        *flow = before(region, 0);
+        *flow = before(region, BYTES);
     }
     for side in [FREED, ALLOCATED] {
         for_each_set(0..regions, |region, words| {
-            let sum = out[region].side(side);
-            *sum = sum.wrapping_add(words.read(REQUESTED_BYTES + side));
+            out[region].add(side, words.read(REQUESTED_BYTES + side));
         });
         // Acquire: a free that was seen makes its allocation visible to the second pass (it was counted with Release).
         fence(Acquire);
@@ -222,13 +220,12 @@ pub fn read_totals(out: &mut [RegionTotals]) {
     let regions = region_count().min(out.len());
     out.fill(RegionTotals::default());
     for (region, totals) in out[..regions].iter_mut().enumerate() {
-        // Most regions have no earlier ones, which these pairs tell: of bytes, of large blocks, and of those without bytes.
-        if [0, 1, 3].iter().any(|pair| before(region, *pair) != Flow::default()) {
-            totals.flows().enumerate().for_each(|(pair, flow)| *flow = before(region, pair));
+        if any_earlier(region) {
+            totals.flows().enumerate().for_each(|(number, flow)| *flow = before(region, number));
         }
     }
     for side in [FREED, ALLOCATED] {
-        for_each_set(0..regions, |region, words| add(out[region].flows(), words, side));
+        for_each_set(0..regions, |region, words| out[region].add(words, side));
         // Acquire: as in `read_requested`.
         fence(Acquire);
     }

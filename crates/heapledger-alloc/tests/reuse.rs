@@ -52,6 +52,14 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     let with_nothing = ids[8];
     // SAFETY: the ledger serves layouts of no bytes, too.
     let nothing = first[8].scope(|| unsafe { LEDGER.alloc(Layout::new::<()>()) });
+    // One that has had nothing but a block of no bytes, in a class that is not the smallest.
+    let had_nothing = ids[9];
+    let aligned = Layout::from_size_align(0, 64).expect("a power of two");
+    // SAFETY: as above.
+    let gone = first[9].scope(|| unsafe { LEDGER.alloc(aligned) });
+    // SAFETY: it was allocated with this layout.
+    unsafe { LEDGER.dealloc(gone, aligned) };
+    assert_eq!(totals(had_nothing).blocks(), Flow { allocated: 1, freed: 1 });
     let (in_region, leave) = (ids[6], channel::<()>());
     let inside = {
         let region = first[6].clone();
@@ -98,6 +106,8 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     let heir = second.iter().find(|region| region.index() == passing.index()).expect("it was used again");
     assert!(passed.requested_bytes.allocated > 0);
     assert_eq!((totals(**heir), passing.name()), (RegionTotals::default(), heir.name()));
+    assert!(second.iter().any(|region| region.index() == had_nothing.index()), "it was used again");
+    assert_eq!(totals(had_nothing), RegionTotals::default());
     let held = heir.scope(|| vec![0_u8; 1000]);
     let mut flows = vec![Flow::default(); region_count()];
     read_requested(&mut flows);

@@ -49,8 +49,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "counters of a region that asked for no bytes are left out",
         file: "heapledger-alloc/src/totals.rs",
-        from: "words.read(REQUESTED_BYTES + side) == 0 && words.read(USED_WITHOUT_BYTES) == 0 {",
-        to: "words.read(REQUESTED_BYTES + side) == 0 {",
+        from: "requested == 0 && words.read(USED_WITHOUT_BYTES) == 0 {",
+        to: "requested == 0 {",
         caught_by: &[Reuse],
     },
     Mutant {
@@ -89,6 +89,13 @@ pub const MUTANTS: &[Mutant] = &[
         caught_by: &[Reuse],
     },
     Mutant {
+        name: "totals of an earlier region that asked for no bytes are the new one's",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "        if any_earlier(region) {\n            totals",
+        to: "        if before(region, BYTES) != Flow::default() {\n            totals",
+        caught_by: &[Reuse],
+    },
+    Mutant {
         name: "who enters does not look a second time (in the models)",
         file: "heapledger-alloc/src/models/loom_reuse.rs",
         from: "        if self.generation.load(Relaxed) == 0 {\n            return true;",
@@ -98,15 +105,15 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "sums read allocated before freed",
         file: "heapledger-alloc/src/totals.rs",
-        from: "    for side in [FREED, ALLOCATED] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
-        to: "    for side in [ALLOCATED, FREED] {\n        for_each_set(0..regions, |region, words| {\n            let sum",
+        from: "    for side in [FREED, ALLOCATED] {\n        for_each_set(0..regions, |region, words| {\n            out",
+        to: "    for side in [ALLOCATED, FREED] {\n        for_each_set(0..regions, |region, words| {\n            out",
         caught_by: &[Reader],
     },
     Mutant {
         name: "totals read allocated before freed",
         file: "heapledger-alloc/src/totals.rs",
-        from: "    for side in [FREED, ALLOCATED] {\n        for_each_set(0..regions, |region, words| add(",
-        to: "    for side in [ALLOCATED, FREED] {\n        for_each_set(0..regions, |region, words| add(",
+        from: "    for side in [FREED, ALLOCATED] {\n        for_each_set(0..regions, |region, words| out",
+        to: "    for side in [ALLOCATED, FREED] {\n        for_each_set(0..regions, |region, words| out",
         caught_by: &[Reader],
     },
     Mutant {
