@@ -56,6 +56,7 @@ mod places;
 pub(crate) mod protocol;
 #[cfg(not(loom))]
 mod rounding;
+mod row_sizes;
 #[cfg(not(loom))]
 mod rows;
 #[cfg(not(loom))]

@@ -6,8 +6,8 @@
 //! * **(I1)** On a mixed page the row has the class of the page's slab, and the entry of each held slot names its
 //!   owner.
 //! * **(I2)** On a pure page that has a row of the slab's class, every slot's entry equals the page's tag.
-//! * **(I3)** A row is freed only when its page carries blocks of another class or a block of its own pages: then no
-//!   slot of the row's class is held on that page, so nobody reads it.
+//! * **(I3)** A row is freed, or becomes one of another class, only when its page carries blocks of another class or a block
+//!   of its own pages: then no slot of the row's class is held on that page, so nobody reads it.
 //! * **(I4)** A pure page's tag changes only while no block that relies on it is held: by a block that has the page's
 //!   starts to itself, by the first block of another class after the page was mixed or had a tail, or by `flip`.
 //!
@@ -15,12 +15,14 @@
 //! the row is filled with that tag first, so the block reads the same owner before and after.
 //!
 //! Orderings: a word is loaded with Acquire and changed with Release (AcqRel), so that who sees a row sees its fill.
-//! Entries are Relaxed: a free is ordered after its allocation by whatever handed the block over.
+//! Entries are read Relaxed: a free is ordered after its allocation by whatever handed the block over. On a mixed page they
+//! are written with Release (on x86 the same instruction), for readers that hold no slot: who sees one that belongs to a
+//! later class sees that the word has changed (`is_still`).
 
 use crate::classes::{FIRST_PAGED_CLASS, slots_per_page};
 use crate::sync::{AtomicU16, AtomicU64, AtomicUsize, fence};
 use crate::words::{Row, Word};
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// Marks the windows of the races. Empty: only the copies that `tests/stress/mutants` builds yield the processor here.
 macro_rules! yield_point {
@@ -33,6 +35,9 @@ pub(crate) trait Rows {
     fn take(&self, class: usize) -> Option<Row>;
     /// Gives a row back. Its memory stays readable.
     fn give(&self, class: usize, row: Row);
+    /// Whether a page keeps its row when its slab comes back with another class. Only if one row can serve both; else a
+    /// guess whether the page will be mixed again.
+    fn stays(&self, row: Row, of: usize, class: usize) -> bool;
     /// The entry of a slot.
     fn entry(&self, row: Row, slot: usize) -> &AtomicU16;
 }
@@ -68,7 +73,7 @@ pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize
         }
         match seen.row() {
             Some((of, row)) if of == class => {
-                rows.entry(row, slot).store(tag, Relaxed);
+                rows.entry(row, slot).store(tag, Release);
                 yield_point!();
                 if seen.is_clearing() {
                     // Whoever is clearing the page has not seen our entry, or not yet: make it fail.
@@ -81,8 +86,12 @@ pub(crate) fn own<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize
                     return tag;
                 }
             }
+            // Below, the slab that mixed this page is gone (we hold a slot of another class), so nothing of it is held.
+            Some((of, row)) if rows.stays(row, of, class) => {
+                // Then our entry is written as on any page that is mixed.
+                swap(word, seen, Word::mixed(class, row));
+            }
             old => {
-                // The slab that mixed this page is gone (we hold a slot of another class), so nothing of it is held.
                 if swap(word, seen, Word::pure(tag)) {
                     give_back(rows, old);
                     return tag;
@@ -147,8 +156,8 @@ pub(crate) fn owner<R: Rows>(word: Word, rows: &R, slot: usize) -> u16 {
 /// hold. If it is not, those entries may be another page's by now.
 #[inline]
 pub(crate) fn is_still(word: &AtomicU64, seen: Word) -> bool {
-    // Acquire: who saw an entry that was written after the row was given back sees the word that forgot the row,
-    // because `list.rs` fences between the two.
+    // Acquire: who saw an entry that was written after the row had another class, or was given back, sees the word that
+    // changed before, because such entries are written with Release, and `list.rs` fences before it writes.
     fence(Acquire);
     word.load(Relaxed) == seen.0
 }
@@ -220,10 +229,13 @@ fn change<R: Rows>(word: &AtomicU64, rows: &R, to: impl Fn(Word) -> Word) {
 /// after counting itself): then only slow paths, which fence in `own`, can write an entry meanwhile. A dead slot's
 /// entry counts like a live one's: it may be handed out at any moment to a thread that inherits.
 pub(crate) fn flip<R: Rows>(word: &AtomicU64, rows: &R, slots: usize, tag: u16, registered: &AtomicUsize) -> bool {
+    if registered.load(Relaxed) > 1 {
+        return false;
+    }
     let seen = Word(word.load(Acquire));
     let Some((class, row)) = seen.row() else { return false };
     let all_ours = || (0..slots).all(|slot| rows.entry(row, slot).load(Relaxed) == tag);
-    if !seen.is_mixed() || seen.is_clearing() || !all_ours() || registered.load(Relaxed) > 1 {
+    if !seen.is_mixed() || seen.is_clearing() || !all_ours() {
         return false;
     }
     yield_point!();

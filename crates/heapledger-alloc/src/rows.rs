@@ -1,21 +1,19 @@
-//! Rows of owners for mixed pages: 32 to 1024 bytes, from mapped chunks, used again through the lists of `list.rs`.
+//! Rows of owners for mixed pages: 64 to 1024 bytes, from mapped chunks, used again through the lists of `list.rs`.
 
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicU16, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize};
 
-use crate::classes::slots_per_page;
-use crate::eights::{EIGHT, load_eight};
+use crate::classes::{CLASS_BYTES, PAGE_BYTES, slots_per_page};
+use crate::eights::{EIGHT, all_are, load_eight};
 use crate::list::FreeList;
 use crate::maps::Fresh;
 use crate::protocol::Rows;
-use crate::words::{ROW_ALIGN_BYTES, Row};
+use crate::row_sizes::{SIZES, size_of_class};
+use crate::words::Row;
 
 const CHUNK_BYTES: usize = 1 << 20;
 /// A word has this many bits for a row's address.
 const ADDRESS_BITS: u32 = 47;
-/// Sizes of rows in bytes; a class has the first that fits its slots.
-const SIZES: [usize; 8] = [32, 64, 96, 128, 192, 256, 512, 1024];
-
 /// One list per size.
 static FREE: [FreeList; SIZES.len()] = [const { FreeList::new() }; SIZES.len()];
 
@@ -25,9 +23,35 @@ static BUMP: AtomicUsize = AtomicUsize::new(0);
 static CHUNKS: AtomicUsize = AtomicUsize::new(0);
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-fn size_index(class: usize) -> usize {
-    let bytes = slots_per_page(class) * size_of::<u16>();
-    SIZES.iter().position(|&size| size >= bytes).unwrap_or(SIZES.len() - 1)
+/// Whether the last row that was looked at named one region only.
+static LAST_WAS_OF_ONE: AtomicBool = AtomicBool::new(false);
+/// As long as rows name several, one of so many is looked at.
+const LOOKED_AT_ONE_OF: u32 = 8;
+
+/// Whether a row of `class` named one region only, as far as is looked.
+///
+/// The answer may be wrong either way: then a page is mixed that could be pure, or the other way round, and is a little
+/// slower. To look waits for memory that another processor may have read last, so most rows are not looked at.
+fn was_of_one(class: usize, row: Row) -> bool {
+    // Relaxed: a guess.
+    let expected = LAST_WAS_OF_ONE.load(Relaxed);
+    if !expected && !is_looked_at(row) {
+        return false;
+    }
+    // Of the slots that a page can have, all but the last are in each page of a slab.
+    let entries = &entries(class, row)[..PAGE_BYTES / CLASS_BYTES[class] as usize];
+    let is_of_one = all_are(entries, entries[0].load(Relaxed));
+    if is_of_one != expected {
+        LAST_WAS_OF_ONE.store(is_of_one, Relaxed);
+    }
+    is_of_one
+}
+
+/// One row of [`LOOKED_AT_ONE_OF`], whatever the distances between rows are.
+fn is_looked_at(row: Row) -> bool {
+    // 2^32 divided by the golden ratio: its multiples lie evenly among all numbers of 32 bits.
+    let spread = ((row.0 / SIZES[0]) as u32).wrapping_mul(0x9e37_79b9);
+    spread < u32::MAX / LOOKED_AT_ONE_OF
 }
 
 /// The process's rows.
@@ -36,7 +60,7 @@ pub(crate) struct Heap;
 impl Rows for Heap {
     #[inline(never)]
     fn take(&self, class: usize) -> Option<Row> {
-        let index = size_index(class);
+        let index = size_of_class(class);
         let row = FREE[index].pop(self).or_else(|| carve(SIZES[index]))?;
         USED_BYTES.fetch_add(SIZES[index], Relaxed);
         Some(row)
@@ -44,9 +68,15 @@ impl Rows for Heap {
 
     #[inline(never)]
     fn give(&self, class: usize, row: Row) {
-        let index = size_index(class);
+        let index = size_of_class(class);
         USED_BYTES.fetch_sub(SIZES[index], Relaxed);
         FREE[index].push(self, row);
+    }
+
+    /// Rows that are of one size for both classes do, unless the page was one region's: then it will probably be so again,
+    /// and pure pages cost less.
+    fn stays(&self, row: Row, of: usize, class: usize) -> bool {
+        size_of_class(of) == size_of_class(class) && !was_of_one(of, row)
     }
 
     #[inline(always)]
@@ -124,7 +154,8 @@ fn carve(bytes: usize) -> Option<Row> {
         }
         // An address that does not fit in a word is as good as none.
         let chunk = Fresh::map(CHUNK_BYTES, CHUNK_BYTES).filter(|chunk| chunk.address() >> ADDRESS_BITS == 0)?;
-        let first = chunk.address() + ROW_ALIGN_BYTES;
+        // So that no row lies across two cache lines if one can hold it.
+        let first = chunk.address() + SIZES[0];
         match BUMP.compare_exchange(seen, first, Relaxed, Relaxed) {
             Ok(_) => {
                 CHUNKS.fetch_add(1, Relaxed);
@@ -158,5 +189,35 @@ mod tests {
             assert!(copied.iter().copied().eq(1..=places as u16), "{places}: {copied:?}");
             assert!(beyond.iter().all(|tag| *tag == 0), "{places}");
         }
+    }
+
+    #[test]
+    fn one_row_of_so_many_is_looked_at_whatever_its_size() {
+        const ROWS: usize = 4096;
+        const WANTED: usize = ROWS / LOOKED_AT_ONE_OF as usize;
+        // The multiples of an irrational number are spread so evenly; half and twice as many would do as well.
+        for bytes in SIZES {
+            let looked_at = (1..=ROWS).filter(|number| is_looked_at(Row(number * bytes))).count();
+            assert!((WANTED / 2..=2 * WANTED).contains(&looked_at), "{bytes}: {looked_at}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_named_one_region_is_told_from_one_that_named_several() {
+        // Of 1,792 bytes two blocks start in each page of a slab, in some a third.
+        const CLASS: usize = 23;
+        let row = Heap.take(CLASS).expect("memory");
+        let write = |tags: [u16; 3]| (0..).zip(tags).for_each(|(slot, tag)| Heap.entry(row, slot).store(tag, Relaxed));
+        let is_of_one = || {
+            // So that it is looked at.
+            LAST_WAS_OF_ONE.store(true, Relaxed);
+            was_of_one(CLASS, row)
+        };
+        for (tags, expected) in [([7, 7, 7], true), ([7, 7, 8], true), ([7, 8, 7], false), ([8, 7, 7], false)] {
+            write(tags);
+            assert_eq!(is_of_one(), expected, "{tags:?}");
+            assert_eq!(LAST_WAS_OF_ONE.load(Relaxed), expected, "{tags:?}");
+        }
+        Heap.give(CLASS, row);
     }
 }

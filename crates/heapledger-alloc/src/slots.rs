@@ -1,6 +1,6 @@
 //! Charging and crediting a block that has a slot in its page, when its class and the page's word are known.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Relaxed, Release};
 
 use heapledger_core::thread::{COUNTER_STRIDE_BYTES, ISOLATED_BIT, ThreadRecord, with_record};
 
@@ -64,7 +64,8 @@ pub(crate) unsafe fn charge_slot(block: *mut u8, pair: u8, size: usize, word: Wo
     unsafe { count_small(region, slots.place, ALLOCATED, size) };
     let offset = offset_of(block as usize) as u32;
     let (row, slot) = (word.mixed_row(), slots.slot_of(offset));
-    Heap.entry(row, slot).store(tag, Relaxed);
+    // Release, as in `protocol::own`.
+    Heap.entry(row, slot).store(tag, Release);
     // The last slot of a page is the last to be handed out of a fresh slab: a good moment to look whether the whole
     // page has become ours. Its neighbour tells most pages that have not.
     if offset >= slots.last_offset && (slot == 0 || Heap.entry(row, slot - 1).load(Relaxed) == tag) {

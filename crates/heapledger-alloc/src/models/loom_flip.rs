@@ -70,6 +70,28 @@ fn a_thread_without_a_slot_owns_for_the_same_region_while_the_page_is_flipped() 
 }
 
 #[test]
+fn a_page_that_keeps_its_row_is_flipped_by_the_first_blocks_of_the_other_class() {
+    static SEEN: Outcomes = Outcomes::new();
+    explore(4, || {
+        let page = Page::mixed_for_long(TWO_SLOTS, &[Q, Q]).shared();
+        page.rows.entry(page.word().mixed_row(), 2).store(Q, Relaxed);
+        let other = thread::spawn({
+            let page = page.clone();
+            move || {
+                assert_eq!(page.own(THREE_SLOTS, 0, A), A);
+                assert_eq!(page.owner(0), A, "its own block");
+            }
+        });
+        assert_eq!(page.own_registered(THREE_SLOTS, 2, Q), Q);
+        SEEN.note(page.flip(3, Q));
+        assert_eq!(page.owner(2), Q);
+        other.join().expect("owned");
+        page.check(THREE_SLOTS, &[(0, A), (2, Q)]);
+    });
+    assert!(SEEN.both_were_seen());
+}
+
+#[test]
 fn two_threads_without_slots_own_while_the_page_is_flipped() {
     static SEEN: Outcomes = Outcomes::new();
     explore(2, || {

@@ -50,6 +50,10 @@ impl Rows for Listed {
         self.free.push(self, row);
     }
 
+    fn stays(&self, _row: Row, _of: usize, _class: usize) -> bool {
+        false
+    }
+
     fn entry(&self, row: Row, slot: usize) -> &AtomicU16 {
         &self.rows[row.0 / ROW_ALIGN_BYTES - 1][slot]
     }

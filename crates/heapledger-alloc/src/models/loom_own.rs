@@ -1,9 +1,11 @@
 //! Threads that make themselves owners of different slots of one page.
 
+use core::sync::atomic::Ordering::Relaxed;
+
 use loom::thread;
 
 use super::page::{A, B, Page, Q, Seen, THREE_SLOTS, TWO_SLOTS, explore};
-use crate::protocol::Rows;
+use crate::protocol::{self, Rows};
 use crate::words::Word;
 
 /// Two threads race for slots 0 and 1; slot 2, if the class has it, was inherited from the page before.
@@ -67,6 +69,60 @@ fn the_first_blocks_of_another_class_replace_the_row_once() {
     explore(4, || race(Page::mixed(TWO_SLOTS, &[A, B]), THREE_SLOTS, [A, B], None));
     explore(4, || race(Page::flipped(TWO_SLOTS, Q), THREE_SLOTS, [A, B], None));
     explore(4, || race(Page::flipped(TWO_SLOTS, A), THREE_SLOTS, [A, B], None));
+}
+
+#[test]
+fn the_first_blocks_of_another_class_keep_a_row_that_serves_it() {
+    explore(4, || race(Page::mixed_for_long(TWO_SLOTS, &[A, B]), THREE_SLOTS, [A, B], None));
+    explore(4, || race(Page::mixed_for_long(TWO_SLOTS, &[Q, Q]), THREE_SLOTS, [A, B], None));
+    explore(4, || race(Page::mixed_for_long(TWO_SLOTS, &[A, B]), THREE_SLOTS, [Q, Q], None));
+}
+
+#[test]
+fn one_thread_without_a_slot_and_one_with_come_to_a_page_that_keeps_its_row() {
+    explore(3, || {
+        let page = Page::mixed_for_long(TWO_SLOTS, &[A, B]).shared();
+        let own = |slot, tag| {
+            let page = page.clone();
+            thread::spawn(move || assert_eq!(page.own(THREE_SLOTS, slot, tag), tag))
+        };
+        let others = [own(0, A), own(1, B)];
+        assert_eq!(page.own_registered(THREE_SLOTS, 2, Q), Q);
+        assert_eq!(page.owner(2), Q);
+        for other in others {
+            other.join().expect("its owner is the one it asked for");
+        }
+        page.check(THREE_SLOTS, &[(0, A), (1, B), (2, Q)]);
+    });
+}
+
+#[test]
+fn a_reader_believes_no_entry_of_a_row_that_its_page_kept_for_another_class() {
+    static CHANGED: Seen = Seen::new();
+    static BELIEVED: Seen = Seen::new();
+    static FOREIGN: Seen = Seen::new();
+    explore(3, || {
+        let page = Page::mixed_for_long(TWO_SLOTS, &[A, A]).shared();
+        let own = |slot, tag| {
+            let page = page.clone();
+            thread::spawn(move || assert_eq!(page.own_registered(THREE_SLOTS, slot, tag), tag))
+        };
+        let others = [own(0, B), own(1, Q)];
+        let seen = page.word();
+        if seen == Word::mixed(TWO_SLOTS, seen.mixed_row()) {
+            let entries = [0, 1].map(|slot| page.rows.entry(seen.mixed_row(), slot).load(Relaxed));
+            let believed = protocol::is_still(&page.word, seen);
+            BELIEVED.note(believed);
+            CHANGED.note(!believed);
+            FOREIGN.note(entries != [A, A]);
+            assert!(!believed || entries == [A, A], "{entries:?}");
+        }
+        for other in others {
+            other.join().expect("owned");
+        }
+        page.check(THREE_SLOTS, &[(0, B), (1, Q)]);
+    });
+    assert!(CHANGED.was() && BELIEVED.was() && FOREIGN.was());
 }
 
 #[test]

@@ -24,7 +24,12 @@ impl Span {
     /// All pages are one region's, and that is known.
     fn of(tag: u16) -> Arc<Span> {
         let words = core::array::from_fn(|_| AtomicU64::new(Word::pure(tag).0));
-        Arc::new(Span { tag: AtomicU16::new(tag), words, rows: Pool::new(1, 1), free: Mutex::new([true; SPAN_PAGES]) })
+        Arc::new(Span {
+            tag: AtomicU16::new(tag),
+            words,
+            rows: Pool::new(1, 1, false),
+            free: Mutex::new([true; SPAN_PAGES]),
+        })
     }
 
     /// Takes these pages, if they are free.

@@ -31,15 +31,28 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// A page in the state `word`, with one registered thread.
+    /// A page in the state `word`, with one registered thread; it gives its row back when its class changes.
     pub(crate) fn new(word: Word) -> Page {
-        Page { word: AtomicU64::new(word.0), rows: Pool::new(ROWS, 3), registered: AtomicUsize::new(1) }
+        Page::with(word, false)
+    }
+
+    fn with(word: Word, stay: bool) -> Page {
+        Page { word: AtomicU64::new(word.0), rows: Pool::new(ROWS, 3, stay), registered: AtomicUsize::new(1) }
     }
 
     /// A mixed page of `class` whose slots read `owners`.
     pub(crate) fn mixed(class: usize, owners: &[u16]) -> Page {
+        Page::new(Word::VIRGIN).mix(class, owners)
+    }
+
+    /// The same, but the page keeps its row when its class changes.
+    pub(crate) fn mixed_for_long(class: usize, owners: &[u16]) -> Page {
+        Page::with(Word::VIRGIN, true).mix(class, owners)
+    }
+
+    fn mix(self, class: usize, owners: &[u16]) -> Page {
         assert_eq!(owners.len(), slots_per_page(class));
-        let page = Page::new(Word::VIRGIN);
+        let page = self;
         let row = page.rows.take(class).expect("the pool is new");
         for (slot, &owner) in owners.iter().enumerate() {
             page.rows.entry(row, slot).store(owner, Relaxed);
@@ -78,7 +91,7 @@ impl Page {
         }
         let pair = u8::try_from(2 * class).expect("classes are few");
         if word.low() == Word::mixed_low(pair) {
-            self.rows.entry(word.mixed_row(), slot).store(tag, Relaxed);
+            self.rows.entry(word.mixed_row(), slot).store(tag, Release);
             return tag;
         }
         self.own(class, slot, tag)

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::Rows;
+use crate::row_sizes::size_of_class;
 use crate::sync::{AtomicU16, AtomicUsize};
 use crate::words::{ROW_ALIGN_BYTES, Row};
 
@@ -21,16 +22,19 @@ pub(crate) struct Pool {
     /// The class that each row was taken for. A lock of the standard library, which loom does not take for
     /// synchronisation.
     taken: Mutex<Vec<Option<usize>>>,
+    /// Whether pages keep rows that serve the next class too.
+    stay: bool,
 }
 
 impl Pool {
     /// A pool of `count` rows with `entries` entries; when all are taken, memory is refused.
-    pub(crate) fn new(count: usize, entries: usize) -> Pool {
+    pub(crate) fn new(count: usize, entries: usize, stay: bool) -> Pool {
         let row = || (0..entries).map(|_| AtomicU16::new(POISON)).collect();
         Pool {
             rows: (0..count).map(|_| row()).collect(),
             handed: (0..count).map(|_| AtomicUsize::new(0)).collect(),
             taken: Mutex::new(vec![None; count]),
+            stay,
         }
     }
 
@@ -69,7 +73,12 @@ impl Rows for Pool {
         }
         self.handed[index].fetch_add(1, AcqRel);
         let before = self.taken()[index].take();
-        assert_eq!(before, Some(class), "{row:?} is given back once, as what it was taken for");
+        let size = before.map(size_of_class);
+        assert_eq!(size, Some(size_of_class(class)), "{row:?} is given back once, as the size that was taken");
+    }
+
+    fn stays(&self, _row: Row, of: usize, class: usize) -> bool {
+        self.stay && size_of_class(of) == size_of_class(class)
     }
 
     fn entry(&self, row: Row, slot: usize) -> &AtomicU16 {

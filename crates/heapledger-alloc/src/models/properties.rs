@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::world::{Extent, Kind, PAGES, Path, World, place, slab_blocks};
 use crate::classes::{CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, SMALL_CLASSES, slots_per_page};
 use crate::protocol::Rows;
+use crate::words::Word;
 
 /// One step of a history. Numbers pick among what exists, so that every history is valid, and shrinks.
 #[derive(Clone, Debug)]
@@ -18,6 +19,12 @@ enum Step {
     },
     End {
         pick: usize,
+    },
+    /// A slab in the place of another extent, and its first blocks.
+    Renew {
+        pick: usize,
+        class: usize,
+        tags: [u16; 2],
     },
     Hold {
         pick: usize,
@@ -65,12 +72,17 @@ fn class() -> impl Strategy<Value = usize> {
     prop_oneof![2 => 20_usize..29, 2 => 29_usize..SMALL_CLASSES, 2 => 0_usize..SMALL_CLASSES]
 }
 
+/// Classes that fill one page and whose rows have one size: two blocks start in it at least.
+const ONE_PAGE: [usize; 5] = [8, 12, 16, 20, 24];
+
 fn step() -> impl Strategy<Value = Step> {
     let pick = 0_usize..64;
     let block = 0_usize..4096;
     prop_oneof![
         3 => (class(), 0..PAGES).prop_map(|(class, first)| Step::NewSlab { class, first }),
         2 => pick.clone().prop_map(|pick| Step::End { pick }),
+        2 => (pick.clone(), prop::sample::select(ONE_PAGE.as_slice()), [tag(), tag()])
+            .prop_map(|(pick, class, tags)| Step::Renew { pick, class, tags }),
         8 => (pick.clone(), block.clone(), tag(), path())
             .prop_map(|(pick, block, tag, path)| Step::Hold { pick, block, tag, path }),
         4 => (pick.clone(), tag(), path()).prop_map(|(pick, tag, path)| Step::Fill { pick, tag, path }),
@@ -97,6 +109,7 @@ fn apply(world: &mut World, step: &Step) {
         return world.new_large(first, pages, tag);
     }
     let (Step::End { pick }
+    | Step::Renew { pick, .. }
     | Step::Hold { pick, .. }
     | Step::Fill { pick, .. }
     | Step::Free { pick, .. }
@@ -108,6 +121,13 @@ fn apply(world: &mut World, step: &Step) {
     let Some(at) = pick.checked_rem(world.extents.len()) else { return };
     match *step {
         Step::End { .. } => return world.end(at),
+        Step::Renew { class, tags, .. } => {
+            let first = world.extents[at].first;
+            world.end(at);
+            world.new_slab(class, first);
+            let at = world.extents.len() - 1;
+            return (0..).zip(tags).for_each(|(block, tag)| world.hold(at, block, tag, Path::Registered));
+        }
         Step::ShrinkLarge { by, .. } => return world.shrink_large(at, by),
         _ => {}
     }
@@ -188,8 +208,8 @@ fn check_rows(world: &World) {
     assert_eq!(world.rows.in_use(), seen.len(), "every row that is taken is some page's");
 }
 
-fn run(capacity: usize, steps: &[Step]) {
-    let mut world = World::new(capacity);
+fn run(capacity: usize, stay: bool, steps: &[Step]) {
+    let mut world = World::new(capacity, stay);
     for step in steps {
         apply(&mut world, step);
         check_blocks(&world);
@@ -205,16 +225,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_block_finds_its_owner_whatever_its_page_went_through(steps in prop::collection::vec(step(), 1..120)) {
-        run(PAGES + 1, &steps);
+    fn every_block_finds_its_owner_whatever_its_page_went_through(
+        stay: bool,
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        run(PAGES + 1, stay, &steps);
     }
 
     #[test]
     fn every_block_finds_what_it_was_charged_to_when_memory_for_rows_is_refused(
         capacity in 0_usize..3,
+        stay: bool,
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        run(capacity, &steps);
+        run(capacity, stay, &steps);
     }
 }
 
@@ -225,21 +249,29 @@ fn random_histories_meet_every_state_of_a_page() {
     use proptest::test_runner::TestRunner;
 
     let mut runner = TestRunner::deterministic();
-    let (mut mixed, mut pure_again, mut tails, mut shared_by_two) = (0, 0, 0, 0);
-    for _ in 0..100 {
+    let [mut mixed, mut pure_again, mut tails, mut shared_by_two, mut kept] = [0; 5];
+    for stay in [false, true].repeat(100) {
         let steps = prop::collection::vec(step(), 60..120).new_tree(&mut runner).expect("a history").current();
-        let mut world = World::new(PAGES + 1);
+        let mut world = World::new(PAGES + 1, stay);
         for step in &steps {
+            let before = world.all_words();
             apply(&mut world, step);
-            for word in (0..PAGES).map(|page| world.word(page)) {
+            for (before, word) in before.into_iter().zip(world.all_words()) {
                 mixed += usize::from(word.is_mixed());
                 pure_again += usize::from(!word.is_mixed() && word.row().is_some());
                 tails += usize::from(word.tail().is_some());
                 shared_by_two += usize::from(word.tail().is_some_and(|tail| word.tag() != 0 && tail != word.tag()));
+                let class_and_row = |word: Word| word.row().filter(|_| word.is_mixed());
+                kept += usize::from(matches!(
+                    (class_and_row(before), class_and_row(word)),
+                    (Some((before, row)), Some((class, same))) if before != class && row == same
+                ));
             }
         }
     }
-    for (state, count) in [("mixed", mixed), ("pure again", pure_again), ("tail", tails), ("two", shared_by_two)] {
-        assert!(count > 500, "{state}: {count}");
+    let states =
+        [("mixed", mixed), ("pure again", pure_again), ("tail", tails), ("two", shared_by_two), ("kept its row", kept)];
+    for (state, count) in states {
+        assert!(count > 50, "{state}: {count}");
     }
 }

@@ -1,6 +1,6 @@
 //! A few pages of a heap as jemalloc would use them, the words that the protocol keeps of them, and a naive oracle.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Relaxed, Release};
 use std::collections::BTreeMap;
 
 use super::pool::Pool;
@@ -63,11 +63,11 @@ pub(super) fn slab_blocks(class: usize) -> usize {
 }
 
 impl World {
-    /// `capacity` rows; beyond that the protocol is refused memory.
-    pub(super) fn new(capacity: usize) -> World {
+    /// `capacity` rows; beyond that the protocol is refused memory. With `stay` pages keep rows that serve the next class.
+    pub(super) fn new(capacity: usize, stay: bool) -> World {
         World {
             words: (0..PAGES).map(|_| AtomicU64::new(0)).collect(),
-            rows: Pool::new(capacity, PAGE_BYTES / 8),
+            rows: Pool::new(capacity, PAGE_BYTES / 8, stay),
             capacity,
             extents: Vec::new(),
             last_owners: BTreeMap::new(),
@@ -77,6 +77,10 @@ impl World {
 
     pub(super) fn word(&self, page: usize) -> Word {
         Word(self.words[page].load(Relaxed))
+    }
+
+    pub(super) fn all_words(&self) -> Vec<Word> {
+        (0..PAGES).map(|page| self.word(page)).collect()
     }
 
     fn is_free(&self, first: usize, pages: usize) -> bool {
@@ -142,7 +146,7 @@ impl World {
                 return tag;
             }
             if seen.low() == Word::mixed_low(u8::try_from(2 * class).expect("classes are few")) {
-                self.rows.entry(seen.mixed_row(), slot).store(tag, Relaxed);
+                self.rows.entry(seen.mixed_row(), slot).store(tag, Release);
                 return tag;
             }
         }

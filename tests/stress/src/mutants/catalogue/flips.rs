@@ -35,9 +35,9 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "flip whoever is registered",
         file: PROTOCOL,
-        from: "    let Some((class, row)) = seen.row() else { return false };",
+        from: "    if registered.load(Relaxed) > 1 {",
         to: "    let registered = &AtomicUsize::new(registered.load(Relaxed).min(1));\n    \
-             let Some((class, row)) = seen.row() else { return false };",
+             if registered.load(Relaxed) > 1 {",
         caught_by: &[Loom("a_thread_registers"), Crowd],
     },
     Mutant {

@@ -30,9 +30,30 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a row of another class is used all the same (own)",
         file: PROTOCOL,
-        from: "Some((of, row)) if of == class => {\n                rows.entry(row, slot).store(tag, Relaxed);\n                yield",
-        to: "Some((of, row)) if of < SMALL_CLASSES => {\n                rows.entry(row, slot).store(tag, Relaxed);\n                yield",
+        from: "Some((of, row)) if of == class => {\n                rows.entry(row, slot).store(tag, Release);\n                yield",
+        to: "Some((of, row)) if of < SMALL_CLASSES => {\n                rows.entry(row, slot).store(tag, Release);\n                yield",
         caught_by: &[Properties],
+    },
+    Mutant {
+        name: "an entry of a mixed page is written whenever the processor likes",
+        file: PROTOCOL,
+        from: "                rows.entry(row, slot).store(tag, Release);\n                yield",
+        to: "                rows.entry(row, slot).store(tag, Relaxed);\n                yield",
+        caught_by: &[Loom("a_reader_believes_no_entry_of_a_row_that_its_page_kept")],
+    },
+    Mutant {
+        name: "a page keeps a row that is too short for its next class",
+        file: "heapledger-alloc/src/rows.rs",
+        from: "size_of_class(of) == size_of_class(class) && ",
+        to: "",
+        caught_by: &[Random],
+    },
+    Mutant {
+        name: "a page that keeps its row has it for the class before",
+        file: PROTOCOL,
+        from: "                swap(word, seen, Word::mixed(class, row));\n",
+        to: "                swap(word, seen, Word::mixed(of, row));\n                return tag;\n",
+        caught_by: &[Properties, Loom("keep_a_row_that_serves_it")],
     },
     Mutant {
         name: "a row of another class is used all the same (mix)",

@@ -1,0 +1,28 @@
+//! Sizes of rows of owners: a row serves pages of each class that has its size.
+
+use crate::classes::{SMALL_CLASSES, slots_per_page};
+
+/// In bytes. The first is a cache line: two pages' rows in one would be written and read by two processors at once.
+pub(crate) const SIZES: [usize; 5] = [64, 128, 256, 512, 1024];
+
+/// Which size is that of a class.
+static OF_CLASS: [u8; SMALL_CLASSES] = of_class();
+
+const fn of_class() -> [u8; SMALL_CLASSES] {
+    let mut table = [0; SMALL_CLASSES];
+    let mut class = 0;
+    while class < SMALL_CLASSES {
+        let bytes = slots_per_page(class) * size_of::<u16>();
+        while SIZES[table[class] as usize] < bytes {
+            table[class] += 1;
+        }
+        class += 1;
+    }
+    table
+}
+
+/// Which of [`SIZES`] the rows of a class have: the first that fits its slots.
+#[inline]
+pub(crate) fn size_of_class(class: usize) -> usize {
+    usize::from(OF_CLASS[class])
+}
