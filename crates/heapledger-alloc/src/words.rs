@@ -16,7 +16,7 @@
 //!               with ISOLATED, the tag of the one region whose blocks lie here: bits 0..15 are 0 then, so that nothing
 //!               finds the page its own
 //! ```
-//! Rows are aligned to 32 bytes, so a class takes the place of five bits of their addresses that are 0. On a mixed page it
+//! Rows are aligned to 32 bytes at least, so a class takes the place of five bits of their addresses that are 0. On a mixed page it
 //! is not there, and the address is one shift away.
 //!
 //! Everything about a page is in one word, so each transition is one compare-and-swap.
