@@ -34,9 +34,9 @@ pub(crate) trait Rows {
     /// An unused row for pages of `class`, or `None` when memory was refused.
     fn take(&self, class: usize) -> Option<Row>;
     /// Gives a row back. Its memory stays readable.
-    fn give(&self, class: usize, row: Row);
-    /// Whether a page keeps its row when its slab comes back with another class. Only if one row can serve both; else a
-    /// guess whether the page will be mixed again.
+    fn give(&self, row: Row);
+    /// Whether a page keeps its row, which it has for the class `of`, when its slab comes back with `class`: only if it has
+    /// the entries for that; for the rest a guess whether the page will be mixed again.
     fn stays(&self, row: Row, of: usize, class: usize) -> bool;
     /// The entry of a slot.
     fn entry(&self, row: Row, slot: usize) -> &AtomicU16;
@@ -128,7 +128,7 @@ fn mix<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16,
                 give_back(rows, old);
                 Mixed::Done
             } else {
-                rows.give(class, row);
+                rows.give(row);
                 Mixed::Changed
             }
         }
@@ -136,8 +136,8 @@ fn mix<R: Rows>(word: &AtomicU64, rows: &R, class: usize, slot: usize, tag: u16,
 }
 
 fn give_back<R: Rows>(rows: &R, old: Option<(usize, Row)>) {
-    if let Some((class, row)) = old {
-        rows.give(class, row);
+    if let Some((_, row)) = old {
+        rows.give(row);
     }
 }
 

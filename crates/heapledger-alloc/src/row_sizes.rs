@@ -2,8 +2,8 @@
 
 use crate::classes::{SMALL_CLASSES, slots_per_page};
 
-/// In bytes. The first is a cache line: two pages' rows in one would be written and read by two processors at once.
-pub(crate) const SIZES: [usize; 5] = [64, 128, 256, 512, 1024];
+/// In bytes.
+pub(crate) const SIZES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
 
 /// Which size is that of a class.
 static OF_CLASS: [u8; SMALL_CLASSES] = of_class();
@@ -21,8 +21,15 @@ const fn of_class() -> [u8; SMALL_CLASSES] {
     table
 }
 
-/// Which of [`SIZES`] the rows of a class have: the first that fits its slots.
+/// Which of [`SIZES`] the rows that are taken for a class have: the first that fits its slots.
 #[inline]
 pub(crate) fn size_of_class(class: usize) -> usize {
     usize::from(OF_CLASS[class])
+}
+
+/// Whether a row of this size serves pages of a class, and not much of it is unused.
+#[inline]
+pub(crate) fn serves(size: usize, class: usize) -> bool {
+    let taken = size_of_class(class);
+    size == taken || size == taken + 1
 }

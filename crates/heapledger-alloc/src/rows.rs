@@ -1,6 +1,8 @@
-//! Rows of owners for mixed pages: 64 to 1024 bytes, from mapped chunks, used again through the lists of `list.rs`.
+//! Rows of owners for mixed pages: 32 to 1024 bytes, from mapped chunks, used again through the lists of `list.rs`.
+//!
+//! Each page of a chunk has rows of one size, and begins with its number.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize};
 
 use crate::classes::{CLASS_BYTES, PAGE_BYTES, slots_per_page};
@@ -8,7 +10,7 @@ use crate::eights::{EIGHT, all_are, load_eight};
 use crate::list::FreeList;
 use crate::maps::Fresh;
 use crate::protocol::Rows;
-use crate::row_sizes::{SIZES, size_of_class};
+use crate::row_sizes::{SIZES, serves, size_of_class};
 use crate::words::Row;
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -17,9 +19,13 @@ const ADDRESS_BITS: u32 = 47;
 /// One list per size.
 static FREE: [FreeList; SIZES.len()] = [const { FreeList::new() }; SIZES.len()];
 
-/// The next unused byte of the current chunk. Chunks are aligned and their first bytes stay unused, so an address at a
-/// multiple of the chunk size means that there is no room (or no chunk yet).
-static BUMP: AtomicUsize = AtomicUsize::new(0);
+/// By size, the next unused byte of its current page. At a multiple of the page size there is no room, or no page yet.
+static NEXT_ROW: [AtomicUsize; SIZES.len()] = [const { AtomicUsize::new(0) }; SIZES.len()];
+/// The next unused page of the current chunk. The first one of a chunk stays unused, so at a multiple of the chunk size there
+/// is no room, or no chunk yet.
+static NEXT_PAGE: AtomicUsize = AtomicUsize::new(0);
+/// What a page of rows begins with: a cache line, so that no row lies across two if one can hold it.
+const HEAD_BYTES: usize = 64;
 static CHUNKS: AtomicUsize = AtomicUsize::new(0);
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -60,23 +66,22 @@ pub(crate) struct Heap;
 impl Rows for Heap {
     #[inline(never)]
     fn take(&self, class: usize) -> Option<Row> {
-        let index = size_of_class(class);
-        let row = FREE[index].pop(self).or_else(|| carve(SIZES[index]))?;
-        USED_BYTES.fetch_add(SIZES[index], Relaxed);
+        let size = size_of_class(class);
+        let row = FREE[size].pop(self).or_else(|| carve(size))?;
+        USED_BYTES.fetch_add(SIZES[size], Relaxed);
         Some(row)
     }
 
     #[inline(never)]
-    fn give(&self, class: usize, row: Row) {
-        let index = size_of_class(class);
-        USED_BYTES.fetch_sub(SIZES[index], Relaxed);
-        FREE[index].push(self, row);
+    fn give(&self, row: Row) {
+        let size = size_of_row(row);
+        USED_BYTES.fetch_sub(SIZES[size], Relaxed);
+        FREE[size].push(self, row);
     }
 
-    /// Rows that are of one size for both classes do, unless the page was one region's: then it will probably be so again,
-    /// and pure pages cost less.
+    /// Unless the page was one region's: then it will probably be so again, and pure pages cost less.
     fn stays(&self, row: Row, of: usize, class: usize) -> bool {
-        size_of_class(of) == size_of_class(class) && !was_of_one(of, row)
+        serves(size_of_row(row), class) && !was_of_one(of, row)
     }
 
     #[inline(always)]
@@ -140,23 +145,45 @@ pub(crate) fn prefetch(class: usize, row: Row) {
     }
 }
 
-fn carve(bytes: usize) -> Option<Row> {
-    let mut seen = BUMP.load(Relaxed);
+fn carve(size: usize) -> Option<Row> {
+    let (bytes, next) = (SIZES[size], &NEXT_ROW[size]);
+    let mut seen = next.load(Acquire);
     loop {
-        let offset = seen % CHUNK_BYTES;
-        if offset != 0 && offset + bytes <= CHUNK_BYTES {
-            // Relaxed: the chunk's zeroes were made by the kernel before anybody knew its address.
-            match BUMP.compare_exchange_weak(seen, seen + bytes, Relaxed, Relaxed) {
+        let offset = seen % PAGE_BYTES;
+        if offset != 0 && offset + bytes <= PAGE_BYTES {
+            // Acquire pairs with Release below: who has a row sees the number that its page begins with.
+            match next.compare_exchange_weak(seen, seen + bytes, Acquire, Acquire) {
                 Ok(_) => return Some(Row(seen)),
+                Err(now) => seen = now,
+            }
+            continue;
+        }
+        // Who loses a race for the page's place leaves it unused.
+        let page = carve_page()?;
+        Heap.entry(Row(page), 0).store(size as u16, Relaxed);
+        let first = page + HEAD_BYTES;
+        match next.compare_exchange(seen, first, Release, Acquire) {
+            Ok(_) => seen = first,
+            Err(now) => seen = now,
+        }
+    }
+}
+
+fn carve_page() -> Option<usize> {
+    let mut seen = NEXT_PAGE.load(Relaxed);
+    loop {
+        if !seen.is_multiple_of(CHUNK_BYTES) {
+            // Relaxed: the chunk's zeroes were made by the kernel before anybody knew its address.
+            match NEXT_PAGE.compare_exchange_weak(seen, seen + PAGE_BYTES, Relaxed, Relaxed) {
+                Ok(_) => return Some(seen),
                 Err(now) => seen = now,
             }
             continue;
         }
         // An address that does not fit in a word is as good as none.
         let chunk = Fresh::map(CHUNK_BYTES, CHUNK_BYTES).filter(|chunk| chunk.address() >> ADDRESS_BITS == 0)?;
-        // So that no row lies across two cache lines if one can hold it.
-        let first = chunk.address() + SIZES[0];
-        match BUMP.compare_exchange(seen, first, Relaxed, Relaxed) {
+        let first = chunk.address() + PAGE_BYTES;
+        match NEXT_PAGE.compare_exchange(seen, first, Relaxed, Relaxed) {
             Ok(_) => {
                 CHUNKS.fetch_add(1, Relaxed);
                 chunk.keep();
@@ -165,6 +192,11 @@ fn carve(bytes: usize) -> Option<Row> {
             Err(now) => seen = now,
         }
     }
+}
+
+/// The size of a row, as its page says it.
+fn size_of_row(row: Row) -> usize {
+    usize::from(Heap.entry(Row(row.0 / PAGE_BYTES * PAGE_BYTES), 0).load(Relaxed))
 }
 
 pub(crate) fn mapped_bytes() -> usize {
@@ -178,6 +210,7 @@ pub(crate) fn used_bytes() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classes::FIRST_PAGED_CLASS;
 
     #[test]
     fn a_copy_has_the_first_entries_and_no_others() {
@@ -188,6 +221,17 @@ mod tests {
             let (copied, beyond) = out.split_at(places);
             assert!(copied.iter().copied().eq(1..=places as u16), "{places}: {copied:?}");
             assert!(beyond.iter().all(|tag| *tag == 0), "{places}");
+        }
+    }
+
+    #[test]
+    fn a_row_knows_its_size() {
+        // More than a page holds of each size.
+        for class in (0..FIRST_PAGED_CLASS).cycle().take(200 * FIRST_PAGED_CLASS) {
+            let row = Heap.take(class).expect("memory");
+            assert_eq!(size_of_row(row), size_of_class(class));
+            assert!(slots_per_page(class) * size_of::<u16>() <= SIZES[size_of_row(row)], "{class}");
+            assert!(row.0 % PAGE_BYTES >= HEAD_BYTES && row.0 % PAGE_BYTES + SIZES[size_of_row(row)] <= PAGE_BYTES);
         }
     }
 
@@ -218,6 +262,6 @@ mod tests {
             assert_eq!(is_of_one(), expected, "{tags:?}");
             assert_eq!(LAST_WAS_OF_ONE.load(Relaxed), expected, "{tags:?}");
         }
-        Heap.give(CLASS, row);
+        Heap.give(row);
     }
 }

@@ -46,7 +46,7 @@ impl Rows for Listed {
         self.free.pop(self)
     }
 
-    fn give(&self, _class: usize, row: Row) {
+    fn give(&self, row: Row) {
         self.free.push(self, row);
     }
 

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::Rows;
-use crate::row_sizes::size_of_class;
+use crate::row_sizes::{SIZES, serves, size_of_class};
 use crate::sync::{AtomicU16, AtomicUsize};
 use crate::words::{ROW_ALIGN_BYTES, Row};
 
@@ -66,24 +66,26 @@ impl Rows for Pool {
         Some(Row((index + 1) * ROW_ALIGN_BYTES))
     }
 
-    fn give(&self, class: usize, row: Row) {
+    fn give(&self, row: Row) {
         let index = Self::index(row);
         for entry in self.rows[index].iter().take(OVERWRITTEN_ENTRIES) {
             entry.store(POISON, Relaxed);
         }
         self.handed[index].fetch_add(1, AcqRel);
         let before = self.taken()[index].take();
-        let size = before.map(size_of_class);
-        assert_eq!(size, Some(size_of_class(class)), "{row:?} is given back once, as the size that was taken");
+        assert!(before.is_some(), "{row:?} is given back once");
     }
 
-    fn stays(&self, _row: Row, of: usize, class: usize) -> bool {
-        self.stay && size_of_class(of) == size_of_class(class)
+    fn stays(&self, row: Row, _of: usize, class: usize) -> bool {
+        self.stay && self.taken()[Self::index(row)].is_some_and(|taken| serves(size_of_class(taken), class))
     }
 
     fn entry(&self, row: Row, slot: usize) -> &AtomicU16 {
         let index = Self::index(row);
-        assert!(self.taken()[index].is_some(), "{row:?} is used after it was given back (I3)");
+        let taken = self.taken()[index];
+        let bytes =
+            taken.map(|class| SIZES[size_of_class(class)]).expect("a row is not used after it was given back (I3)");
+        assert!(slot * size_of::<u16>() < bytes, "{row:?} has no slot {slot}");
         &self.rows[index][slot]
     }
 }

@@ -72,7 +72,7 @@ fn class() -> impl Strategy<Value = usize> {
     prop_oneof![2 => 20_usize..29, 2 => 29_usize..SMALL_CLASSES, 2 => 0_usize..SMALL_CLASSES]
 }
 
-/// Classes that fill one page and whose rows have one size: two blocks start in it at least.
+/// Classes that fill one page, with rows that serve the others or not: two blocks start in it at least.
 const ONE_PAGE: [usize; 5] = [8, 12, 16, 20, 24];
 
 fn step() -> impl Strategy<Value = Step> {

@@ -44,7 +44,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a page keeps a row that is too short for its next class",
         file: "heapledger-alloc/src/rows.rs",
-        from: "size_of_class(of) == size_of_class(class) && ",
+        from: "serves(size_of_row(row), class) && ",
         to: "",
         caught_by: &[Random],
     },
