@@ -84,8 +84,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "totals of the earlier region are the new one's",
         file: "heapledger-alloc/src/totals.rs",
-        from: "earlier.store(flow.freed, Relaxed);",
-        to: "earlier.store(flow.freed * 0, Relaxed);",
+        from: "earlier.store(freed, Relaxed)",
+        to: "earlier.store(freed * 0, Relaxed)",
         caught_by: &[Reuse],
     },
     Mutant {
