@@ -35,14 +35,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an id is used again although a block lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: "bytes.live() != 0 || ",
+        from: "bytes[bit] != 0 || ",
         to: "",
         caught_by: &[Reuse],
     },
     Mutant {
         name: "an id is used again although a block of no bytes lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: " || without_bytes && is_any_live(region)",
+        from: " || without_bytes != 0 && is_any_live(first + bit)",
         to: "",
         caught_by: &[Reuse],
     },
@@ -63,8 +63,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "pages that had a block are taken for those that never had",
         file: "heapledger-alloc/src/pages.rs",
-        from: "filter(|words| !words_are(words, 0))",
-        to: "filter(|words| words_are(words, 0))",
+        from: "if span.load(Relaxed) != VIRGIN {",
+        to: "if span.load(Relaxed) == VIRGIN {",
         caught_by: &[Reuse],
     },
     Mutant {
