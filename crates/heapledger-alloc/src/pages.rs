@@ -270,8 +270,8 @@ pub(crate) fn are_known(first: usize, end: usize, tag: u16) -> bool {
     spans::are_known(words(from, inner_from), spans, words(inner_to, to), tag)
 }
 
-/// Has every page forget regions that are gone. Reads 16 KiB of tags per GiB that the heap has touched, and the words of
-/// spans that ever had a block.
+/// Has every page forget regions that are gone. Reads 16 KiB of tags per GiB that the heap has touched, and the words
+/// of spans that ever had a block.
 pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
     // Relaxed: a leaf that is made meanwhile has no page of a region that is gone.
     for index in FIRST_LEAF.load(Relaxed)..=LAST_LEAF.load(Relaxed) {

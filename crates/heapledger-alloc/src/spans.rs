@@ -6,8 +6,8 @@
 //! jemalloc, whose locks order what both do. So every access can be Relaxed: what a holder of a page needs to see was done
 //! by itself or by earlier holders. `UNLIKE` is right at any time.
 //!
-//! A span of which no page ever had a block is [`VIRGIN`]; most of a GiB are. It never is again after the first change, so
-//! who finds it so before the words finds none that was written for a block it knows to be gone.
+//! A span of which no page ever had a block is [`VIRGIN`]; most of a GiB are. After the first change it never is again.
+//! That change comes before the first word's, so who knows that a block of the span is gone finds it changed.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -21,7 +21,8 @@ pub(crate) const SPAN_PAGES: usize = if cfg!(loom) { 2 } else { 32 };
 /// The tag of a span that is as it was mapped: none of its words was ever written.
 pub(crate) const VIRGIN: u16 = 0;
 
-/// The tag of a span whose pages are not known to be alike; as a wanted tag, that pages become anything else. No region's.
+/// The tag of a span whose pages are not known to be alike, which is no region's; as a wanted tag, that pages become
+/// anything else.
 pub(crate) const UNLIKE: u16 = u16::MAX;
 
 /// To be called before a page of the span becomes one of `tag` alone, by who has the page.

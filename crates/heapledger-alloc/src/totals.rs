@@ -143,8 +143,8 @@ fn before(region: usize, number: usize) -> Flow {
 }
 
 /// Those regions among 64 of which a block lives: bit 0 stands for `first`, and only those whose bits are set are asked
-/// for. As freed words are read first, that none does is certain for the moment between, but for blocks that some thread is
-/// just being given.
+/// for. As freed words are read first, that none does is certain for the moment between, but for blocks that some
+/// thread is just being given.
 ///
 /// PERF: asked of every id when one is missed, so by bytes alone, which are counted with each block that has any; where
 /// one of the 64 may have blocks without, by all pairs.

@@ -35,8 +35,8 @@ pub struct Hooks {
     pub adopt: unsafe fn(*mut u8, Layout) -> Outcome,
     /// Gets an arena for the region with this index.
     pub isolate: fn(usize) -> Isolation,
-    /// Of which regions blocks live, or may live: bit 0 is the region with this index, bit 1 the next, and only those that
-    /// are set are asked for.
+    /// Of which regions blocks live, or may live: bit 0 is the region with this index, a multiple of [`GROUP`], bit 1
+    /// the next, and only those that are set are asked for.
     pub live: fn(usize, u64) -> u64,
     /// Has every thread of the process be past a barrier; `false` if that cannot be had.
     pub barrier: fn() -> bool,

@@ -28,8 +28,8 @@ static ALIASED: AtomicBool = AtomicBool::new(false);
 /// Indices that were taken and given back before anybody could use them.
 static SPARE: [AtomicBool; MAX_REGIONS] = [const { AtomicBool::new(false) }; MAX_REGIONS];
 static SPARES: AtomicUsize = AtomicUsize::new(0);
-/// Where to look for the next one first: nearly always none is above. They come by the thousand, from the lowest on, and
-/// go one by one from the highest, whose counters were read last and are still in the processor's caches.
+/// Where to look for the next one first: nearly always none is above. They come by the thousand, from the lowest on,
+/// and go one by one from the highest, whose counters were read last and are still in the processor's caches.
 static SPARE_FROM: AtomicUsize = AtomicUsize::new(MAX_REGIONS - 1);
 static COUNT: AtomicUsize = AtomicUsize::new(RESERVED);
 /// Indices that are never given to another name: they stand for another region or are stood for, or a thread that the
@@ -123,7 +123,7 @@ fn entry_to_change(index: u16) -> &'static AtomicU32 {
 pub(crate) fn will_change() {
     // SeqCst, before the change and the barrier that follows it: who does not see this does not see the change either,
     // and is found by the barrier as if it had looked at the entry (see `reuse.rs`).
-    // Who finds that another thread has stored it passes that on with its barrier just so.
+    // Who finds it stored already passes that on with its barrier as if it had stored it.
     if all_plain() {
         CHANGED.store(true, SeqCst);
     }

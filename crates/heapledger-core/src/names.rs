@@ -134,8 +134,8 @@ pub(crate) fn search(text: &str, hash: u32) -> Result<&'static Name, &'static On
     }
 }
 
-/// Makes the entry of an acceptable name, for which `search` found the cell that ends its chain, unless somebody makes it
-/// at the same time; `None` when there have been too many.
+/// Makes the entry of an acceptable name, for which `search` found the cell that ends its chain, unless somebody makes
+/// it at the same time; `None` when there have been too many.
 #[cold]
 #[inline(never)]
 pub(crate) fn intern(text: &str, hash: u32, mut cell: &'static OnceRef<Name>) -> Option<&'static Name> {
@@ -208,8 +208,8 @@ impl Name {
         }
     }
 
-    /// Takes the id away if nothing names it; `false` if somebody does, or did at the last moment. Only under the turn of
-    /// `reassign.rs`.
+    /// Takes the id away if nothing names it; `false` if somebody does, or did at the last moment. Only under the turn
+    /// of `reassign.rs`.
     pub(crate) fn give_up(&self, id: RegionId) -> bool {
         // Relaxed: only the holder of the turn writes it, and who finds no id below finds this.
         self.generation.store(self.generation.load(Relaxed).max(id.generation() + 1), Relaxed);
