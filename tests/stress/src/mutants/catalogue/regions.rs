@@ -68,6 +68,13 @@ pub const MUTANTS: &[Mutant] = &[
         caught_by: &[Reuse],
     },
     Mutant {
+        name: "only spans that never had a block are looked at",
+        file: "heapledger-alloc/src/pages.rs",
+        from: "filter(|(spans, _)| !all_are(spans, VIRGIN))",
+        to: "filter(|(spans, _)| all_are(spans, VIRGIN))",
+        caught_by: &[Reuse],
+    },
+    Mutant {
         name: "pages go on naming a region that is gone",
         file: PROTOCOL,
         from: "if seen == wanted || swap(word, seen, wanted) {\n            return;",
@@ -86,6 +93,20 @@ pub const MUTANTS: &[Mutant] = &[
         file: "heapledger-alloc/src/totals.rs",
         from: "earlier.store(freed, Relaxed)",
         to: "earlier.store(freed * 0, Relaxed)",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "totals of the earlier region are the new one's but for one thread's",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "earlier.load(Relaxed).wrapping_add(freed)",
+        to: "freed",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "counters of an earlier region that asked for no bytes are left out",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "words.read(REQUESTED_BYTES + FREED) == 0 && words.read(USED_WITHOUT_BYTES) == 0",
+        to: "words.read(REQUESTED_BYTES + FREED) == 0",
         caught_by: &[Reuse],
     },
     Mutant {
