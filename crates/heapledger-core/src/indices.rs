@@ -4,15 +4,16 @@ use crate::thread::MAX_REGIONS;
 
 /// So many indices are looked at together.
 pub const GROUP: usize = u64::BITS as usize;
+const _: () = assert!(MAX_REGIONS.is_multiple_of(GROUP), "the last group has counters for all its bits");
 
 /// A set of indices.
 #[derive(Debug)]
 #[doc(hidden)]
-pub struct Indices([u64; MAX_REGIONS.div_ceil(GROUP)]);
+pub struct Indices([u64; MAX_REGIONS / GROUP]);
 
 impl Indices {
     pub(crate) const fn new() -> Indices {
-        Indices([0; MAX_REGIONS.div_ceil(GROUP)])
+        Indices([0; MAX_REGIONS / GROUP])
     }
 
     /// Whether it has an index; none beyond those of regions.
