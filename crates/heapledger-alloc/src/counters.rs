@@ -296,6 +296,18 @@ pub(crate) fn for_each_set(regions: Range<usize>, mut each: impl FnMut(usize, Wo
     }
 }
 
+/// Calls `each` with the near parts of these regions in every set, one after the other.
+#[inline]
+pub(crate) fn for_each_near(regions: Range<usize>, mut each: impl FnMut(&[[AtomicU64; STRIDE_WORDS]])) {
+    let words = (regions.start + 1) * STRIDE_WORDS..(regions.end + 1) * STRIDE_WORDS;
+    each(SHARED[words.clone()].as_chunks().0);
+    for slot in Slots::new() {
+        // SAFETY: a slot is the start of its set.
+        let set = unsafe { set_at(core::ptr::from_ref(slot).cast_mut().cast()) };
+        each(set[words.clone()].as_chunks().0);
+    }
+}
+
 pub(crate) fn mapped_bytes() -> usize {
     slots() * SET_BYTES
 }

@@ -64,8 +64,9 @@ pub(crate) fn isolate(index: usize) -> Isolation {
 
 /// Keeps the arena of a region that is gone, with all its blocks, for another one.
 pub(crate) fn release(index: usize) {
-    let arena = ARENAS[index].swap(0, Acquire);
-    if arena != 0 {
+    // Relaxed: most regions have none, and nobody asks for one of a region that is gone.
+    if ARENAS[index].load(Relaxed) != 0 {
+        let arena = ARENAS[index].swap(0, Acquire);
         // There is a place for each arena that was ever made. If a race leaves none, the arena stays unused.
         let _ = SPARE.iter().find(|spare| spare.compare_exchange(0, arena, Release, Relaxed).is_ok());
     }

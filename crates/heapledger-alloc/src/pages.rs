@@ -6,19 +6,19 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
 use crate::classes::PAGE_BYTES;
-use crate::eights::words_are;
+use crate::eights::all_are;
 use crate::maps::Fresh;
 use crate::protocol;
 use crate::rows::fetch;
-use crate::spans::{self, SPAN_PAGES};
+use crate::spans::{self, SPAN_PAGES, VIRGIN};
 use crate::words::Word;
 
 const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
 const LEAF_SHIFT: u32 = 30;
 const LEAF_WORDS: usize = 1 << (LEAF_SHIFT - PAGE_SHIFT);
 const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
-/// Of so many pages at once it is asked whether they ever had a block.
-const LOOKED_AT_PAGES: usize = 64;
+/// Of so many spans at once it is asked whether their pages ever had a block.
+const LOOKED_AT_SPANS: usize = 64;
 const LEAF_SPANS: usize = LEAF_WORDS / SPAN_PAGES;
 const LEAF_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>() + LEAF_SPANS * size_of::<AtomicU16>();
 /// User addresses lie below this, on every 64-bit target with 4-level page tables.
@@ -207,7 +207,7 @@ pub(crate) fn word_for(address: usize, tag: u16) -> Option<&'static AtomicU64> {
 pub(crate) fn span_tag(address: usize) -> Option<u16> {
     // SAFETY: it is the word of this page.
     let tag = unsafe { span(word(address)?, address) }.load(Relaxed);
-    (tag != spans::UNLIKE).then_some(tag)
+    (tag != VIRGIN && tag != spans::UNLIKE).then_some(tag)
 }
 
 /// Calls `each` with the word of every page that starts in `first..end`, all of them the caller's. It has to make them
@@ -270,22 +270,35 @@ pub(crate) fn are_known(first: usize, end: usize, tag: u16) -> bool {
     spans::are_known(words(from, inner_from), spans, words(inner_to, to), tag)
 }
 
-/// Has every page forget regions that are gone. Reads 2 MiB of words per GiB that the heap has touched.
+/// Has every page forget regions that are gone. Reads 16 KiB of tags per GiB that the heap has touched, and the words
+/// of spans that ever had a block.
 pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
     // Relaxed: a leaf that is made meanwhile has no page of a region that is gone.
     for index in FIRST_LEAF.load(Relaxed)..=LAST_LEAF.load(Relaxed) {
         let first = index << LEAF_SHIFT;
         if let Some(word) = word(first) {
-            // SAFETY: these are the words of the leaf of this GiB, which is never unmapped.
+            // SAFETY: it is the word of this page.
+            let span = unsafe { span(word, first) };
+            // SAFETY: it is the first of the leaf of this GiB, which is never unmapped; the others follow.
+            let spans = unsafe { core::slice::from_raw_parts(span, LEAF_SPANS) };
+            // SAFETY: as are the words.
             let words = unsafe { core::slice::from_raw_parts(word, LEAF_WORDS) };
-            for (address, word) in (first..).step_by(SPAN_BYTES).zip(words.iter().step_by(SPAN_PAGES)) {
-                // SAFETY: it is the word of this page.
-                spans::forget(unsafe { span(word, address) }, &gone);
+            forget_in_leaf(spans, words, &gone);
+        }
+    }
+}
+
+/// PERF: most pages of a GiB have never had a block, and most spans none that has.
+fn forget_in_leaf(spans: &[AtomicU16], words: &[AtomicU64], gone: &impl Fn(u16) -> bool) {
+    let together = spans.chunks(LOOKED_AT_SPANS).zip(words.chunks(LOOKED_AT_SPANS * SPAN_PAGES));
+    for (spans, words) in together.filter(|(spans, _)| !all_are(spans, VIRGIN)) {
+        for (span, words) in spans.iter().zip(words.chunks(SPAN_PAGES)) {
+            // Relaxed: that the regions are gone was found out with whatever orders their last blocks before this.
+            if span.load(Relaxed) != VIRGIN {
+                spans::forget(span, gone);
+                let written = words.iter().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
+                written.for_each(|word| protocol::forget(word, gone));
             }
-            // PERF: most pages of a GiB have never had a block, so most words are 0.
-            let may_be_written = words.chunks(LOOKED_AT_PAGES).filter(|words| !words_are(words, 0));
-            let written = may_be_written.flatten().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
-            written.for_each(|word| protocol::forget(word, &gone));
         }
     }
 }

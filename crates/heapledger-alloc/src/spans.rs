@@ -5,6 +5,9 @@
 //! and whoever is about to make a page anything else clears it first. Pages pass from one holder to the next through
 //! jemalloc, whose locks order what both do. So every access can be Relaxed: what a holder of a page needs to see was done
 //! by itself or by earlier holders. `UNLIKE` is right at any time.
+//!
+//! A span of which no page ever had a block is [`VIRGIN`]; most of a GiB are. After the first change it never is again.
+//! That change comes before the first word's, so who knows that a block of the span is gone finds it changed.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -15,8 +18,12 @@ use crate::sync::{AtomicU16, AtomicU64};
 /// Pages of a span.
 pub(crate) const SPAN_PAGES: usize = if cfg!(loom) { 2 } else { 32 };
 
-/// The tag of a span whose pages are not known to be alike; as a wanted tag, that pages become anything else.
-pub(crate) const UNLIKE: u16 = 0;
+/// The tag of a span that is as it was mapped: none of its words was ever written.
+pub(crate) const VIRGIN: u16 = 0;
+
+/// The tag of a span whose pages are not known to be alike, which is no region's; as a wanted tag, that pages become
+/// anything else.
+pub(crate) const UNLIKE: u16 = u16::MAX;
 
 /// To be called before a page of the span becomes one of `tag` alone, by who has the page.
 #[inline]

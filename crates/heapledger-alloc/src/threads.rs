@@ -9,22 +9,15 @@
 use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use core::sync::atomic::{AtomicU32, AtomicUsize, fence};
 
-use heapledger_core::MAX_REGIONS;
-use heapledger_core::hooks::Hooks;
+use heapledger_core::hooks::{Hooks, Indices};
 use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
 
 use crate::counters::{self, Counts};
 use crate::{given, isolated, pages, totals};
 
 /// What core asks of us.
-static HOOKS: Hooks = Hooks {
-    adopt: given::adopt,
-    isolate: isolated::isolate,
-    is_live: totals::is_live,
-    barrier,
-    each_tag_in_use,
-    forget,
-};
+static HOOKS: Hooks =
+    Hooks { adopt: given::adopt, isolate: isolated::isolate, live: totals::live, barrier, each_tag_in_use, forget };
 
 /// A barrier on every processor that runs a thread of this process.
 fn barrier() -> bool {
@@ -47,9 +40,10 @@ fn each_tag_in_use(each: &mut dyn FnMut(u16)) -> bool {
     counters::each_record(|record| record.each_tag(each))
 }
 
-fn forget(gone: &dyn Fn(usize) -> bool) {
-    pages::forget(|tag| tag > 0 && gone(usize::from(tag) - 1));
-    for index in (0..MAX_REGIONS).filter(|index| gone(*index)) {
+fn forget(gone: &Indices) {
+    // No index is so high as the one before 0.
+    pages::forget(|tag| gone.has(usize::from(tag).wrapping_sub(1)));
+    for index in gone.iter() {
         totals::forget(index);
         isolated::release(index);
     }

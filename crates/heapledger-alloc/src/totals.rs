@@ -5,10 +5,11 @@
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 use core::sync::atomic::{AtomicBool, AtomicU64, fence};
 
+use heapledger_core::hooks::{GROUP, only};
 use heapledger_core::{region_count, region_root};
 
 use crate::classes::{CLASS_BYTES, SMALL_CLASSES};
-use crate::counters::{Words, for_each_set};
+use crate::counters::{Words, for_each_near, for_each_set};
 use crate::places::{ALLOCATED, FREED, LARGE_BLOCKS, LARGE_USABLE_BYTES, REQUESTED_BYTES, TAGS, USED_WITHOUT_BYTES};
 
 /// What was allocated and what was freed since the process started; both only grow.
@@ -63,13 +64,15 @@ impl Default for RegionTotals {
     }
 }
 
+/// The first pairs of those that are counted of a region; those of the small classes follow.
+const OTHERS: [usize; 3] = [REQUESTED_BYTES, LARGE_BLOCKS, LARGE_USABLE_BYTES];
 /// How many flows are counted of a region.
-const FLOWS: usize = 3 + SMALL_CLASSES;
+const FLOWS: usize = OTHERS.len() + SMALL_CLASSES;
 /// The number of the flow of requested bytes.
 const BYTES: usize = 0;
 
 impl RegionTotals {
-    /// All of them; their numbers are their places here.
+    /// All of them; their numbers are their places here, first as in `OTHERS`.
     fn flows(&mut self) -> impl Iterator<Item = &mut Flow> {
         [&mut self.requested_bytes, &mut self.large_blocks, &mut self.large_usable_bytes]
             .into_iter()
@@ -139,23 +142,34 @@ fn before(region: usize, number: usize) -> Flow {
     Flow { allocated: earlier.wrapping_neg(), freed: earlier.wrapping_neg() }
 }
 
-/// Whether a block of the region lives. As freed words are read first, `false` is certain for the moment of that
-/// reading, but for blocks that some thread is just being given.
+/// Those regions among 64 of which a block lives: bit 0 stands for `first`, and only those whose bits are set are asked
+/// for. As freed words are read first, that none does is certain for the moment between, but for blocks that some
+/// thread is just being given.
 ///
 /// PERF: asked of every id when one is missed, so by bytes alone, which are counted with each block that has any; where
-/// there may be blocks without, by all pairs.
+/// one of the 64 may have blocks without, by all pairs.
 #[inline(never)]
-pub(crate) fn is_live(region: usize) -> bool {
-    let (mut bytes, mut without_bytes) = (Flow::default(), false);
+pub(crate) fn live(first: usize, among: u64) -> u64 {
+    if among == 0 {
+        return 0;
+    }
+    let mut bytes = [0_u64; GROUP];
+    let mut without_bytes = 0;
     for side in [FREED, ALLOCATED] {
-        for_each_set(region..region + 1, |_, words| {
-            bytes.add(side, words.read(REQUESTED_BYTES + side));
-            without_bytes |= words.read(USED_WITHOUT_BYTES) != 0;
+        for_each_near(first..first + GROUP, |near| {
+            for (sum, words) in bytes.iter_mut().zip(near) {
+                let requested = words[REQUESTED_BYTES + side].load(Relaxed);
+                *sum = if side == FREED { sum.wrapping_sub(requested) } else { sum.wrapping_add(requested) };
+                // Set before such a block is counted, so to be read when allocated words are.
+                if side == ALLOCATED {
+                    without_bytes |= words[USED_WITHOUT_BYTES].load(Relaxed);
+                }
+            }
         });
         // Acquire: as in `read_requested`.
         fence(Acquire);
     }
-    bytes.live() != 0 || without_bytes && is_any_live(region)
+    only(among, |bit| bytes[bit] != 0 || without_bytes != 0 && is_any_live(first + bit))
 }
 
 #[cold]
@@ -172,12 +186,34 @@ fn is_any_live(region: usize) -> bool {
 
 /// Leaves what was counted of a region that is gone out of what is read from now on.
 pub(crate) fn forget(region: usize) {
+    let earlier = &EARLIER[region + 1];
+    let mut is_first = true;
+    for_each_set(region..region + 1, |_, words| {
+        // Both may be 0 in a set that has been used, but then nothing was freed there.
+        if words.read(REQUESTED_BYTES + FREED) == 0 && words.read(USED_WITHOUT_BYTES) == 0 {
+            return;
+        }
+        // What was allocated is the same. Who reads meanwhile leaves the same out of both sides, whatever it is.
+        if core::mem::take(&mut is_first) {
+            keep(earlier, words, |earlier, freed| earlier.store(freed, Relaxed));
+        } else {
+            keep(earlier, words, |earlier, freed| earlier.store(earlier.load(Relaxed).wrapping_add(freed), Relaxed));
+        }
+    });
     ANY_EARLIER[region + 1].store(true, Relaxed);
-    // What was allocated is the same.
-    let mut totals = RegionTotals::default();
-    for_each_set(region..region + 1, |_, words| totals.add(words, FREED));
-    for (flow, earlier) in totals.flows().zip(&EARLIER[region + 1]) {
-        earlier.store(flow.freed, Relaxed);
+}
+
+/// Hands each flow's place the freed word that one set has.
+#[inline(always)]
+fn keep(earlier: &[AtomicU64; FLOWS], words: Words<'_>, put: impl Fn(&AtomicU64, u64)) {
+    let (others, small) = earlier.split_at(OTHERS.len());
+    for (earlier, pair) in others.iter().zip(OTHERS) {
+        put(earlier, words.read(pair + FREED));
+    }
+    let [near, far] = words.small_blocks();
+    let (near_earlier, far_earlier) = small.split_at(near.len());
+    for (earlier, pairs) in [(near_earlier, near), (far_earlier, far)] {
+        earlier.iter().zip(pairs).for_each(|(earlier, pair)| put(earlier, pair[FREED].load(Relaxed)));
     }
 }
 

@@ -47,8 +47,9 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     assert_eq!((own_names(1, &first), isolated.isolation()), (free - 1, Isolation::Isolated));
     assert!(!OwnedRegion::new("one more").has_own_name("one more"), "the table is full, and everything is named");
     let ids: Vec<RegionId> = first.iter().map(|region| **region).collect();
-    let with_block = ids[5];
-    let block = first[5].scope(|| Box::new([1_u8; 100]));
+    // Not among the 64 beside one with a block of no bytes, which are looked at more closely.
+    let with_block = ids[500];
+    let block = first[500].scope(|| Box::new([1_u8; 100]));
     let with_nothing = ids[8];
     // SAFETY: the ledger serves layouts of no bytes, too.
     let nothing = first[8].scope(|| unsafe { LEDGER.alloc(Layout::new::<()>()) });
@@ -60,6 +61,12 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     // SAFETY: it was allocated with this layout.
     unsafe { LEDGER.dealloc(gone, aligned) };
     assert_eq!(totals(had_nothing).blocks(), Flow { allocated: 1, freed: 1 });
+    // One whose blocks two threads had.
+    let had_by_two = ids[10];
+    let have = |region: &OwnedRegion| region.scope(|| drop(std::hint::black_box(Box::new([2_u8; 200]))));
+    have(&first[10]);
+    std::thread::scope(|scope| scope.spawn(|| have(&first[10])).join().expect("no panic"));
+    assert_eq!(totals(had_by_two).blocks(), Flow { allocated: 2, freed: 2 });
     let (in_region, leave) = (ids[6], channel::<()>());
     let inside = {
         let region = first[6].clone();
@@ -99,7 +106,7 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     }));
     assert_eq!(named(), 0, "pages are not the new region's");
     let info = region_info(with_block.index()).expect("it has a block");
-    assert_eq!((info.id, info.name, info.retired), (with_block, "gen 1/5", true));
+    assert_eq!((info.id, info.name, info.retired), (with_block, "gen 1/500", true));
     assert_eq!(totals(with_block).blocks().live(), 1);
 
     // What is counted begins anew.
@@ -108,6 +115,8 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     assert_eq!((totals(**heir), passing.name()), (RegionTotals::default(), heir.name()));
     assert!(second.iter().any(|region| region.index() == had_nothing.index()), "it was used again");
     assert_eq!(totals(had_nothing), RegionTotals::default());
+    assert!(second.iter().any(|region| region.index() == had_by_two.index()), "it was used again");
+    assert_eq!(totals(had_by_two), RegionTotals::default());
     let held = heir.scope(|| vec![0_u8; 1000]);
     let mut flows = vec![Flow::default(); region_count()];
     read_requested(&mut flows);

@@ -44,27 +44,29 @@ pub(crate) fn count_stale() {
 pub(crate) struct Claim {
     pub(crate) name: &'static Name,
     pub(crate) id: RegionId,
+    /// Whether the name is the one that was asked for.
+    pub(crate) own: bool,
 }
 
 impl Claim {
     /// What a name is charged to when it cannot have a region of its own.
     pub(crate) fn other() -> Claim {
         OTHER.acquire();
-        Claim { name: OTHER, id: RegionId::OTHER }
+        Claim { name: OTHER, id: RegionId::OTHER, own: false }
     }
 
     pub(crate) fn untagged() -> Claim {
         UNTAGGED.acquire();
-        Claim { name: UNTAGGED, id: RegionId::UNTAGGED }
+        Claim { name: UNTAGGED, id: RegionId::UNTAGGED, own: false }
     }
 
-    fn of(name: &'static Name) -> Option<Claim> {
+    fn of(name: &'static Name, own: bool) -> Option<Claim> {
         name.acquire();
         let id = name.id_or_new();
         if id.is_none() {
             name.release();
         }
-        Some(Claim { name, id: id? })
+        Some(Claim { name, id: id?, own })
     }
 }
 
@@ -90,22 +92,32 @@ pub(crate) fn claim(text: &str) -> Claim {
 }
 
 fn try_claim(text: &str) -> Result<Claim, NameError> {
-    validate(text)?;
-    let known = search(text, hash(text)).is_ok_and(|name| name.id().is_some());
+    let hash_of_text = hash(text);
+    let mut place = search(text, hash_of_text);
+    if place.is_err() {
+        // A name in the table has been accepted before.
+        validate(text)?;
+    }
+    let known = place.is_ok_and(|name| name.id().is_some());
     if !known && !ids::may_take() {
         find_ids();
     }
     // A name that cannot have an id is not kept either.
-    if (known || ids::may_take())
-        && let Some(claim) = intern(text).and_then(Claim::of)
-    {
-        return Ok(claim);
+    if known || ids::may_take() {
+        if let Err(end) = place {
+            place = intern(text, hash_of_text, end).ok_or(end);
+        }
+        if let Ok(name) = place
+            && let Some(claim) = Claim::of(name, true)
+        {
+            return Ok(claim);
+        }
     }
     let mut path = text;
     while let Some((parent, _)) = path.rsplit_once('/') {
         if let Ok(name) = search(parent, hash(parent))
             && name.id().is_some()
-            && let Some(claim) = Claim::of(name)
+            && let Some(claim) = Claim::of(name, false)
         {
             TO_PARENT.fetch_add(1, Relaxed);
             return Ok(claim);

@@ -3,6 +3,8 @@
 use core::alloc::Layout;
 
 use crate::ids::Isolation;
+#[doc(hidden)]
+pub use crate::indices::{GROUP, Indices, only};
 use crate::once::OnceRef;
 
 /// What became of a block that was to be charged to another region.
@@ -33,15 +35,16 @@ pub struct Hooks {
     pub adopt: unsafe fn(*mut u8, Layout) -> Outcome,
     /// Gets an arena for the region with this index.
     pub isolate: fn(usize) -> Isolation,
-    /// Whether a block of the region with this index lives, or may live.
-    pub is_live: fn(usize) -> bool,
+    /// Of which regions blocks live, or may live: bit 0 is the region with this index, a multiple of [`GROUP`], bit 1
+    /// the next, and only those that are set are asked for.
+    pub live: fn(usize, u64) -> u64,
     /// Has every thread of the process be past a barrier; `false` if that cannot be had.
     pub barrier: fn() -> bool,
     /// Names every tag that a thread of the allocator's is in, or will be in once it leaves a scope; `false` if some
     /// thread cannot be asked.
     pub each_tag_in_use: fn(&mut dyn FnMut(u16)) -> bool,
     /// Forgets what was counted and which pages are named for indices that nobody can use any more.
-    pub forget: fn(&dyn Fn(usize) -> bool),
+    pub forget: fn(&Indices),
 }
 
 static HOOKS: OnceRef<Hooks> = OnceRef::new();

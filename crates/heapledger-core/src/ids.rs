@@ -28,8 +28,9 @@ static ALIASED: AtomicBool = AtomicBool::new(false);
 /// Indices that were taken and given back before anybody could use them.
 static SPARE: [AtomicBool; MAX_REGIONS] = [const { AtomicBool::new(false) }; MAX_REGIONS];
 static SPARES: AtomicUsize = AtomicUsize::new(0);
-/// Where the last one was found. They come by the thousand and go one by one, so the next one is hardly ever before it.
-static SPARE_FROM: AtomicUsize = AtomicUsize::new(0);
+/// Where to look for the next one first: nearly always none is above. They come by the thousand, from the lowest on,
+/// and go one by one from the highest, whose counters were read last and are still in the processor's caches.
+static SPARE_FROM: AtomicUsize = AtomicUsize::new(MAX_REGIONS - 1);
 static COUNT: AtomicUsize = AtomicUsize::new(RESERVED);
 /// Indices that are never given to another name: they stand for another region or are stood for, or a thread that the
 /// allocator does not know has been in them.
@@ -122,7 +123,10 @@ fn entry_to_change(index: u16) -> &'static AtomicU32 {
 pub(crate) fn will_change() {
     // SeqCst, before the change and the barrier that follows it: who does not see this does not see the change either,
     // and is found by the barrier as if it had looked at the entry (see `reuse.rs`).
-    CHANGED.store(true, SeqCst);
+    // Who finds it stored already passes that on with its barrier as if it had stored it.
+    if all_plain() {
+        CHANGED.store(true, SeqCst);
+    }
 }
 
 /// Whether each region has the id that it had first, in its first generation, and none is isolated.
@@ -215,7 +219,7 @@ pub(crate) fn take() -> Option<RegionId> {
     let is_ours = |index: &usize| SPARE[*index].load(Relaxed) && SPARE[*index].swap(false, Acquire);
     let from = SPARE_FROM.load(Relaxed);
     if SPARES.load(Relaxed) > 0
-        && let Some(index) = (from..MAX_REGIONS).chain(0..from).find(is_ours)
+        && let Some(index) = (0..=from).rev().chain((from + 1..MAX_REGIONS).rev()).find(is_ours)
     {
         // Relaxed: a guess, wherever it starts a search looks at all.
         SPARE_FROM.store(index, Relaxed);
@@ -283,16 +287,26 @@ pub(crate) fn detach(index: usize) -> bool {
         return false;
     }
     LEAVING[index].store(true, Release);
-    entry_to_change(index as u16).store(id.generation() + 1, SeqCst);
+    // Release: who sees it sees that the index is leaving. That whoever enters sees it is the barrier's part.
+    entry_to_change(index as u16).store(id.generation() + 1, Release);
     true
 }
 
-/// Makes an index that nobody can use any more one that can be taken.
-pub(crate) fn free(index: usize) {
-    NAMES[index].clear();
-    ISOLATION[index].store(0, Relaxed);
-    LEAVING[index].store(false, Release);
-    give(with_generation(index as u16));
+/// Makes indices that nobody can use any more ones that can be taken.
+pub(crate) fn free(indices: impl Iterator<Item = usize>) {
+    let mut count = 0;
+    for index in indices {
+        NAMES[index].clear();
+        ISOLATION[index].store(0, Relaxed);
+        LEAVING[index].store(false, Release);
+        SPARE[index].store(true, Release);
+        // Relaxed: a guess, as in `take`.
+        SPARE_FROM.store(index, Relaxed);
+        count += 1;
+    }
+    // Relaxed, and after them: who takes one before it is counted takes it for one that was. The number may wrap for a
+    // moment, which has others look in vain at worst.
+    SPARES.fetch_add(count, Relaxed);
 }
 
 /// The same index in a later generation; only for an index that was taken and not used yet.

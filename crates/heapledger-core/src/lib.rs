@@ -22,9 +22,10 @@
 //!
 //! # Files
 //! `thread.rs` the record that the allocator reads, `guard.rs` scopes, `future.rs` scopes across `await`,
-//! `names.rs` the table of names, `claims.rs` what a name is charged to, `ids.rs` which index is whose, `reuse.rs` giving
-//! ids to new names, `reassign.rs` giving all blocks to another region, `adopt.rs` and `adoptable.rs` giving those of one
-//! value, `region.rs` the public kinds of region, `hooks.rs` what the allocator does for us, `once.rs` references that are set once.
+//! `names.rs` the table of names, `claims.rs` what a name is charged to, `ids.rs` which index is whose, `indices.rs`
+//! sets of them, `reuse.rs` giving ids to new names, `reassign.rs` giving all blocks to another region, `adopt.rs` and
+//! `adoptable.rs` giving those of one value, `region.rs` the public kinds of region, `hooks.rs` what the allocator does
+//! for us, `once.rs` references that are set once.
 
 mod adopt;
 mod adoptable;
@@ -34,6 +35,7 @@ mod guard;
 #[doc(hidden)]
 pub mod hooks;
 mod ids;
+mod indices;
 mod name_error;
 mod names;
 mod once;

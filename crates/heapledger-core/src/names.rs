@@ -103,10 +103,22 @@ const SHORT_BYTES: usize = 48;
 /// How often a name lost its last owner.
 pub(crate) static RETIRED: AtomicU64 = AtomicU64::new(0);
 
-/// FNV-1a.
+/// Eight bytes at a time, each eight multiplied to twice their width and folded; the last eight overlap those before.
 #[inline(never)]
 pub(crate) fn hash(name: &str) -> u32 {
-    name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |state: u64, eight: u64| {
+        let product = u128::from(state ^ eight) * u128::from(ODD);
+        product as u64 ^ (product >> 64) as u64
+    };
+    let bytes = name.as_bytes();
+    let (eights, short) = bytes.as_chunks();
+    let last = match bytes.last_chunk() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => short.iter().fold(0, |eight, byte| eight << 8 | u64::from(*byte)),
+    };
+    let state = eights.iter().fold(bytes.len() as u64, |state, eight| mix(state, u64::from_le_bytes(*eight)));
+    mix(state, last) as u32
 }
 
 /// The name if it is in the table, else the cell that ends its chain.
@@ -122,14 +134,11 @@ pub(crate) fn search(text: &str, hash: u32) -> Result<&'static Name, &'static On
     }
 }
 
-/// Finds or makes the entry of an acceptable name; `None` when there have been too many.
+/// Makes the entry of an acceptable name, for which `search` found the cell that ends its chain, unless somebody makes
+/// it at the same time; `None` when there have been too many.
+#[cold]
 #[inline(never)]
-pub(crate) fn intern(text: &str) -> Option<&'static Name> {
-    let hash = hash(text);
-    let mut cell = match search(text, hash) {
-        Ok(name) => return Some(name),
-        Err(cell) => cell,
-    };
+pub(crate) fn intern(text: &str, hash: u32, mut cell: &'static OnceRef<Name>) -> Option<&'static Name> {
     // Relaxed: a number of its own. It is not given back when the name turns out to be there, which is as rare as the
     // race.
     if NAMES.fetch_update(Relaxed, Relaxed, |count| (count < NAMES_MAX).then_some(count + 1)).is_err() {
@@ -199,9 +208,11 @@ impl Name {
         }
     }
 
-    /// Takes the id away if nothing names it; `false` if somebody does, or did at the last moment.
+    /// Takes the id away if nothing names it; `false` if somebody does, or did at the last moment. Only under the turn
+    /// of `reassign.rs`.
     pub(crate) fn give_up(&self, id: RegionId) -> bool {
-        self.generation.fetch_max(id.generation() + 1, SeqCst);
+        // Relaxed: only the holder of the turn writes it, and who finds no id below finds this.
+        self.generation.store(self.generation.load(Relaxed).max(id.generation() + 1), Relaxed);
         // SeqCst, as in `acquire` and `id`: who counts itself after this finds no id, or is found here.
         if self.current.compare_exchange(packed(id), 0, SeqCst, SeqCst).is_err() {
             return false;
@@ -248,6 +259,7 @@ impl Name {
             }
             let id = ids::raise(ids::take()?, self.generation.load(SeqCst));
             if self.current.compare_exchange(0, packed(id), SeqCst, SeqCst).is_err() {
+                // Somebody else has given it one.
                 ids::give(id);
             }
         }
@@ -317,6 +329,40 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(name) = self.0 {
             name.release();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHAINS, hash};
+
+    /// Of as many names as there are chains, so many in one are expected in one of 100,000 processes.
+    const LONGEST: usize = 12;
+
+    #[test]
+    fn numbered_names_lie_in_chains_of_their_own() {
+        for (before, after) in
+            [("", ""), ("made-", ""), ("tenant/", "/cache"), ("a name of sixteen/", ""), ("n", "-4567890")]
+        {
+            let mut chains = vec![0; CHAINS];
+            for number in 0..CHAINS {
+                chains[hash(&format!("{before}{number}{after}")) as usize % CHAINS] += 1;
+            }
+            assert!(chains.iter().all(|names| *names < LONGEST), "{before}0{after}: {:?}", chains.iter().max());
+        }
+    }
+
+    #[test]
+    fn each_byte_of_a_name_counts() {
+        for len in 1..=40 {
+            let name = "x".repeat(len);
+            for at in 0..len {
+                let mut other = name.clone().into_bytes();
+                other[at] = b'y';
+                assert_ne!(hash(&name), hash(str::from_utf8(&other).expect("it is ASCII")), "{len} {at}");
+            }
+            assert_ne!(hash(&name), hash(&"x".repeat(len + 1)), "{len}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::claims::{Claim, claim};
 use crate::guard::Guard;
 use crate::ids::{self, Isolation};
 use crate::name_error::{NameError, validate};
-use crate::names::{Name, Pinned, RESERVED, UNTAGGED};
+use crate::names::{Name, Pinned, UNTAGGED};
 use crate::once::OnceRef;
 use crate::reassign::{ReassignError, reassign};
 use crate::thread::{Plain, is_installed};
@@ -247,8 +247,8 @@ impl OwnedRegion {
     /// parent path is charged, then `~other`. Looks the name up, and allocates when it is new.
     pub fn new(name: impl AsRef<str>) -> OwnedRegion {
         let asked = name.as_ref();
-        let Claim { name, id } = if is_installed() { claim(asked) } else { Claim::untagged() };
-        OwnedRegion { name, id, own: id.index() >= RESERVED && name.text == asked }
+        let Claim { name, id, own } = if is_installed() { claim(asked) } else { Claim::untagged() };
+        OwnedRegion { name, id, own }
     }
 
     /// As [`new`](OwnedRegion::new), with an arena of its own: see [`Region::isolated`].

@@ -17,74 +17,30 @@
 
 use crate::hooks::hooks;
 use crate::ids;
-use crate::names::RESERVED;
+use crate::indices::{Indices, bits, only};
 use crate::reassign::Turn;
-use crate::thread::MAX_REGIONS;
-
-/// A set of indices.
-struct Indices {
-    words: [u64; MAX_REGIONS.div_ceil(64)],
-    count: usize,
-}
-
-impl Indices {
-    const fn new() -> Indices {
-        Indices { words: [0; MAX_REGIONS.div_ceil(64)], count: 0 }
-    }
-
-    fn has(&self, index: usize) -> bool {
-        self.words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 != 0)
-    }
-
-    fn insert(&mut self, index: usize) {
-        if !self.has(index)
-            && let Some(word) = self.words.get_mut(index / 64)
-        {
-            *word |= 1 << (index % 64);
-            self.count += 1;
-        }
-    }
-
-    fn remove(&mut self, index: usize) {
-        if self.has(index)
-            && let Some(word) = self.words.get_mut(index / 64)
-        {
-            *word &= !(1 << (index % 64));
-            self.count -= 1;
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    #[inline(never)]
-    fn retain(&mut self, keep: impl Fn(usize) -> bool) {
-        for index in 0..MAX_REGIONS {
-            if self.has(index) && !keep(index) {
-                self.remove(index);
-            }
-        }
-    }
-}
 
 /// Frees the ids of all regions that are gone.
 pub(crate) fn reclaim() {
     let Some(hooks) = hooks() else { return };
     let _turn = Turn::take();
     let mut gone = Indices::new();
-    for index in RESERVED..ids::region_count() {
-        if ids::may_leave(index) && !(hooks.is_live)(index) && ids::detach(index) {
-            gone.insert(index);
-        }
+    for (first, group) in gone.groups_mut().take_while(|(first, _)| *first < ids::region_count()) {
+        let may_leave = only(u64::MAX, |bit| ids::may_leave(first + bit));
+        *group = only(may_leave & !(hooks.live)(first, may_leave), |bit| ids::detach(first + bit));
     }
     if gone.is_empty() || !(hooks.barrier)() || !(hooks.each_tag_in_use)(&mut |tag| gone.remove(usize::from(tag) - 1)) {
         return;
     }
-    gone.retain(|index| !ids::is_kept(index) && !(hooks.is_live)(index));
+    for (first, group) in gone.groups_mut() {
+        let free = only(*group, |bit| !ids::is_kept(first + bit));
+        *group = free & !(hooks.live)(first, free);
+    }
     if gone.is_empty() {
         return;
     }
-    (hooks.forget)(&|index| gone.has(index));
-    (RESERVED..MAX_REGIONS).filter(|index| gone.has(*index)).for_each(ids::free);
+    (hooks.forget)(&gone);
+    for (first, group) in gone.groups() {
+        ids::free(bits(group).map(|bit| first + bit));
+    }
 }

@@ -1,6 +1,6 @@
 //! One span, whose pages pass from hand to hand through a lock, as through jemalloc.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use loom::sync::{Arc, Mutex};
 use loom::thread;
@@ -8,7 +8,7 @@ use loom::thread;
 use super::page::{A, B, Q, Seen, explore};
 use super::pool::Pool;
 use crate::protocol;
-use crate::spans::{self, SPAN_PAGES, UNLIKE};
+use crate::spans::{self, SPAN_PAGES, UNLIKE, VIRGIN};
 use crate::sync::{AtomicU16, AtomicU64};
 use crate::words::Word;
 
@@ -119,4 +119,33 @@ fn who_forgets_a_region_disturbs_nobody_who_has_pages_that_were_its_last() {
         }
     });
     assert!(KNOWN.was());
+}
+
+#[test]
+fn a_span_is_not_virgin_for_who_knows_that_a_block_of_it_is_gone() {
+    static KNEW: Seen = Seen::new();
+    explore(3, || {
+        let span = Span::of(VIRGIN);
+        // As counters tell it, which are added to with Release.
+        let freed = Arc::new(AtomicU64::new(0));
+        let first = thread::spawn({
+            let span = span.clone();
+            move || assert!(span.large(1..SPAN_PAGES, B), "nobody else wants it")
+        });
+        let second = thread::spawn({
+            let (span, freed) = (span.clone(), freed.clone());
+            move || {
+                assert!(span.large(0..1, Q), "nobody else wants it");
+                freed.store(1, Release);
+            }
+        });
+        let knows = freed.load(Acquire) == 1;
+        assert!(!knows || span.tag.load(Relaxed) != VIRGIN, "its page would not forget it");
+        KNEW.note(knows);
+        for other in [first, second] {
+            other.join().expect("it is done");
+        }
+        span.holds();
+    });
+    assert!(KNEW.was());
 }

@@ -35,14 +35,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "an id is used again although a block lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: "bytes.live() != 0 || ",
+        from: "bytes[bit] != 0 || ",
         to: "",
         caught_by: &[Reuse],
     },
     Mutant {
         name: "an id is used again although a block of no bytes lives",
         file: "heapledger-alloc/src/totals.rs",
-        from: " || without_bytes && is_any_live(region)",
+        from: " || without_bytes != 0 && is_any_live(first + bit)",
         to: "",
         caught_by: &[Reuse],
     },
@@ -63,8 +63,15 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "pages that had a block are taken for those that never had",
         file: "heapledger-alloc/src/pages.rs",
-        from: "filter(|words| !words_are(words, 0))",
-        to: "filter(|words| words_are(words, 0))",
+        from: "if span.load(Relaxed) != VIRGIN {",
+        to: "if span.load(Relaxed) == VIRGIN {",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "only spans that never had a block are looked at",
+        file: "heapledger-alloc/src/pages.rs",
+        from: "filter(|(spans, _)| !all_are(spans, VIRGIN))",
+        to: "filter(|(spans, _)| all_are(spans, VIRGIN))",
         caught_by: &[Reuse],
     },
     Mutant {
@@ -84,8 +91,22 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "totals of the earlier region are the new one's",
         file: "heapledger-alloc/src/totals.rs",
-        from: "earlier.store(flow.freed, Relaxed);",
-        to: "earlier.store(flow.freed * 0, Relaxed);",
+        from: "earlier.store(freed, Relaxed)",
+        to: "earlier.store(freed * 0, Relaxed)",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "totals of the earlier region are the new one's but for one thread's",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "earlier.load(Relaxed).wrapping_add(freed)",
+        to: "freed",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "counters of an earlier region that asked for no bytes are left out",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "words.read(REQUESTED_BYTES + FREED) == 0 && words.read(USED_WITHOUT_BYTES) == 0",
+        to: "words.read(REQUESTED_BYTES + FREED) == 0",
         caught_by: &[Reuse],
     },
     Mutant {
