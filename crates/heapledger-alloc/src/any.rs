@@ -9,10 +9,10 @@ use tikv_jemallocator::Jemalloc;
 use crate::classes::{CLASS_BYTES, PAGE_BYTES, SMALL_MAX_BYTES, Shape};
 use crate::counters::{Counts, count_large, count_small};
 use crate::isolated;
-use crate::marks::{Owner, enter, isolate_pages, leave_large, owner, shape_of};
+use crate::marks::{Owner, enter, is_left, isolate_pages, leave_large, owner, shape_of};
 use crate::pages;
 use crate::places::{ALLOCATED, FREED};
-use crate::rounding::large_usable_bytes;
+use crate::rounding::{is_rounded_to_pages, rounded_to_pages};
 use crate::slots::{self, charge_slot, owner_of, pair_of, place_of, slots_of};
 use crate::small::unflagged;
 use crate::threads;
@@ -94,20 +94,20 @@ fn at_least_a_byte(layout: Layout) -> Layout {
 /// `GlobalAlloc::alloc` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_any(layout: Layout) -> *mut u8 {
+    let Some(bytes) = padded(layout) else {
+        if layout.size() > SMALL_MAX_BYTES {
+            // SAFETY: by the caller, and as was just seen.
+            return unsafe { allocate_large::<false>(layout) };
+        }
+        // SAFETY: by the caller.
+        return unsafe { alloc_rest(layout, false) };
+    };
     with_record(|record| {
         // The bit is also in what a thread has that is not registered yet.
         if record.tag() & ISOLATED_BIT != 0 {
             // SAFETY: by the caller.
-            return unsafe { alloc_rest(layout) };
+            return unsafe { alloc_rest(layout, false) };
         }
-        let Some(bytes) = padded(layout) else {
-            if layout.size() > SMALL_MAX_BYTES {
-                // SAFETY: by the caller, and as was just seen.
-                return unsafe { allocate_large(record, layout, false) };
-            }
-            // SAFETY: by the caller.
-            return unsafe { alloc_rest(layout) };
-        };
         // SAFETY: the size is not 0. Blocks of its class lie at multiples of the alignment, as it is one itself.
         let block = unsafe { Jemalloc.alloc(unflagged(bytes)) };
         let word = pages::peek(block as usize);
@@ -136,14 +136,15 @@ unsafe fn charge_padded(block: *mut u8, pair: u8, size: usize, word: Word) -> *m
     block
 }
 
-/// `alloc_any` for what is larger than a page or at a wider alignment, of size 0, isolated, or on a new thread.
+/// `alloc_any` (or `alloc_zeroed_any`) for what is larger than a page or at a wider alignment, of size 0, isolated, or
+/// on a new thread.
 ///
 /// # Safety
 /// * As for `allocate`.
 #[inline(never)]
-unsafe fn alloc_rest(layout: Layout) -> *mut u8 {
+unsafe fn alloc_rest(layout: Layout, zeroed: bool) -> *mut u8 {
     // SAFETY: by the caller.
-    with_record(|record| unsafe { allocate(record, layout, false) })
+    with_record(|record| unsafe { allocate(record, layout, zeroed) })
 }
 
 /// A block of any layout, charged to the current region; in the region's own arena if it has one with memory left.
@@ -172,36 +173,60 @@ unsafe fn allocate(record: &ThreadRecord, layout: Layout, zeroed: bool) -> *mut 
 ///
 /// # Safety
 /// * As for `GlobalAlloc::alloc`; the size is above [`SMALL_MAX_BYTES`].
-/// * `record` is this thread's, and its tag without [`ISOLATED_BIT`]: the thread is registered, its region not isolated.
 #[inline(never)]
-unsafe fn allocate_large(record: &ThreadRecord, layout: Layout, zeroed: bool) -> *mut u8 {
+unsafe fn allocate_large<const ZEROED: bool>(layout: Layout) -> *mut u8 {
+    // The bit is also in what a thread has that is not registered yet.
+    if with_record(ThreadRecord::tag) & ISOLATED_BIT != 0 {
+        // SAFETY: by the caller.
+        return unsafe { alloc_rest(layout, ZEROED) };
+    }
     // SAFETY: by the caller.
-    let block = if zeroed { unsafe { Jemalloc.alloc_zeroed(layout) } } else { unsafe { Jemalloc.alloc(layout) } };
-    // The first page of a large block speaks for all while it lives. Null has no word, so it needs no test before.
-    if pages::peek(block as usize).is_alone(record.tag()) {
-        let usable_bytes = large_usable_bytes(layout.size(), layout.align());
-        // SAFETY: by the caller the thread has counters of its own.
-        unsafe { count_large(record.counters(), ALLOCATED, layout.size(), usable_bytes) };
-    } else if !block.is_null() {
-        charge(record, threads::counts_as_is(record), block, layout, None);
+    let block = if ZEROED { unsafe { Jemalloc.alloc_zeroed(layout) } } else { unsafe { Jemalloc.alloc(layout) } };
+    let counted = with_record(|record| {
+        // The first page of a large block speaks for all while it lives. Null has no word, so it needs no test before.
+        if pages::peek(block as usize).is_alone(record.tag()) && is_rounded_to_pages(layout.align()) {
+            // SAFETY: the tag is a region's, so the thread is registered and has counters of its own.
+            unsafe { count_large(record.counters(), ALLOCATED, layout.size(), rounded_to_pages(layout.size())) };
+            return true;
+        }
+        false
+    });
+    if counted { block } else { charge_large(block, layout) }
+}
+
+/// Charges a large block, or null, whose first page is not known as the current region's, and returns it, so that the
+/// call is the last one.
+#[inline(never)]
+fn charge_large(block: *mut u8, layout: Layout) -> *mut u8 {
+    if !block.is_null() {
+        with_record(|record| charge(record, threads::counts_as_is(record), block, layout, None));
     }
     block
 }
 
-/// Frees a large block and credits its owner, whom the word of its first page names.
+/// Frees a large block and credits its owner, whom the word of its first page names. Nothing is written but counters if
+/// all its pages are known to be that region's.
 ///
 /// # Safety
 /// * As for `GlobalAlloc::dealloc`; the size is above [`SMALL_MAX_BYTES`].
 #[inline(never)]
-unsafe fn free_large(block: *mut u8, layout: Layout) {
-    let (base, word) = (with_record(ThreadRecord::base), pages::peek(block as usize));
+pub(crate) unsafe fn free_large(block: *mut u8, layout: Layout) {
+    let base = with_record(ThreadRecord::base);
+    let Some((word, entry)) = pages::value_and_entry(block as usize) else {
+        // SAFETY: by the caller.
+        return unsafe { free_rest(block, layout) };
+    };
     let tag = word.low();
-    if base.is_null() || tag == 0 || !word.is_alone(tag) {
+    let usable_bytes = rounded_to_pages(layout.size());
+    if base.is_null()
+        || tag == 0
+        || !word.is_alone(tag)
+        || !is_rounded_to_pages(layout.align())
+        || !is_left(entry, block as usize, usable_bytes, tag)
+    {
         // SAFETY: by the caller.
         return unsafe { free_rest(block, layout) };
     }
-    let usable_bytes = large_usable_bytes(layout.size(), layout.align());
-    leave_large(block as usize, usable_bytes, Owner { tag, isolated: false });
     let region = base.wrapping_add(usize::from(tag) * COUNTER_STRIDE_BYTES);
     // SAFETY: the base is this thread's set, and tags are below their number.
     unsafe { count_large(region, FREED, layout.size(), usable_bytes) };
@@ -212,14 +237,13 @@ unsafe fn free_large(block: *mut u8, layout: Layout) {
 /// `GlobalAlloc::alloc_zeroed` for every layout.
 #[inline(never)]
 pub(crate) unsafe fn alloc_zeroed_any(layout: Layout) -> *mut u8 {
-    with_record(|record| {
-        if layout.size() > SMALL_MAX_BYTES && record.tag() & ISOLATED_BIT == 0 {
-            // SAFETY: by the caller, and the bit is also in what a thread has that is not registered yet.
-            return unsafe { allocate_large(record, layout, true) };
-        }
+    if layout.size() > SMALL_MAX_BYTES {
+        // SAFETY: by the caller, and as was just seen.
+        unsafe { allocate_large::<true>(layout) }
+    } else {
         // SAFETY: by the caller.
-        unsafe { allocate(record, layout, true) }
-    })
+        unsafe { alloc_rest(layout, true) }
+    }
 }
 
 /// `GlobalAlloc::dealloc` for every layout.

@@ -12,7 +12,17 @@ pub(crate) fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
     wide::load_eight(entries)
 }
 
-/// Whether each of `entries` is `wanted`. Relaxed loads.
+/// Whether each of the `len` numbers from `first` on is `wanted`. Relaxed loads.
+///
+/// # Safety
+/// * They lie side by side, and behind them, or partly among them, is as much as [`EIGHT`] that may be read.
+#[inline(always)]
+pub(crate) unsafe fn are(first: &AtomicU16, len: usize, wanted: u16) -> bool {
+    // SAFETY: by the caller.
+    unsafe { wide::are(first, len, wanted) }
+}
+
+/// Whether each of `entries` is `wanted`. Relaxed loads. Shorter and slower than `are`.
 #[inline(always)]
 pub(crate) fn all_are(entries: &[AtomicU16], wanted: u16) -> bool {
     if entries.len() < EIGHT {
@@ -60,82 +70,155 @@ mod wide {
         unsafe { core::mem::transmute::<__m128i, [u16; EIGHT]>(loaded) }
     }
 
+    /// # Safety
+    /// * As for `super::are`.
+    #[inline(always)]
+    pub(super) unsafe fn are(first: &AtomicU16, len: usize, wanted: u16) -> bool {
+        let place: *const u8 = core::ptr::from_ref(first).cast();
+        if len > EIGHT {
+            // SAFETY: by the caller, and eight of them are sixteen bytes.
+            return unsafe { all(place, size_of::<AtomicU16>() * len, sixteen([wanted; EIGHT])) };
+        }
+        // SAFETY: by the caller so much may be read, whatever it is.
+        let alike = unsafe { alike(place, sixteen([wanted; EIGHT])) };
+        // Two bits for each; those of what is behind them are left out.
+        !alike & ((1 << (2 * len)) - 1) == 0
+    }
+
     #[inline(always)]
     pub(super) fn all_are(entries: &[AtomicU16], wanted: u16) -> bool {
         // SAFETY: the caller has eight of them, or more.
-        unsafe { all(entries.as_ptr().cast(), size_of_val(entries), [wanted; EIGHT]) }
+        unsafe { all_apart(entries.as_ptr().cast(), size_of_val(entries), sixteen([wanted; EIGHT])) }
     }
 
     #[inline(always)]
     pub(super) fn words_are(words: &[AtomicU64], wanted: u16) -> bool {
+        let wanted = sixteen([wanted, 0, 0, 0, wanted, 0, 0, 0]);
         // SAFETY: the caller has two of them, or more; on this target the low 16 bits of a word come first.
-        unsafe { all(words.as_ptr().cast(), size_of_val(words), [wanted, 0, 0, 0, wanted, 0, 0, 0]) }
+        unsafe { all_apart(words.as_ptr().cast(), size_of_val(words), wanted) }
+    }
+
+    /// # Safety
+    /// * As for `all`.
+    #[inline(never)]
+    unsafe fn all_apart(place: *const u8, len: usize, wanted: __m128i) -> bool {
+        // SAFETY: by the caller.
+        unsafe { all(place, len, wanted) }
+    }
+
+    #[inline(always)]
+    fn sixteen(eight: [u16; EIGHT]) -> __m128i {
+        // SAFETY: both are 16 bytes of numbers, of which all patterns are values.
+        unsafe { core::mem::transmute::<[u16; EIGHT], __m128i>(eight) }
     }
 
     /// Whether the `len` bytes at `place` are `wanted` over and over.
     ///
     /// # Safety
     /// * They are borrowed numbers, and at least [`SIXTEEN`] bytes.
-    #[inline(never)]
-    unsafe fn all(place: *const u8, len: usize, wanted: [u16; EIGHT]) -> bool {
-        // SAFETY: both are 16 bytes of numbers, of which all patterns are values.
-        let wanted = unsafe { core::mem::transmute::<[u16; EIGHT], __m128i>(wanted) };
-        let mut at = 0;
-        while len - at >= LINE {
-            // SAFETY: these bytes are among the caller's.
-            if !unsafe { line_is(place.wrapping_add(at), wanted) } {
-                return false;
-            }
+    #[inline(always)]
+    unsafe fn all(place: *const u8, len: usize, wanted: __m128i) -> bool {
+        let mut seen = Seen { any: wanted, every: wanted };
+        // SAFETY: these bytes are among the caller's.
+        unsafe { seen.add(place) };
+        // Whole numbers on, as they are aligned too. What was between has been seen.
+        let mut at = (place as usize).next_multiple_of(SIXTEEN);
+        let end = place as usize + len;
+        let last_line = end.wrapping_sub(LINE);
+        while at <= last_line {
+            // SAFETY: as above.
+            unsafe { seen.add_line(place.with_addr(at)) };
             at += LINE;
         }
-        while len - at > SIXTEEN {
+        while at + SIXTEEN < end {
             // SAFETY: as above.
-            if !unsafe { sixteen_are(place.wrapping_add(at), wanted) } {
-                return false;
-            }
+            unsafe { seen.add(place.with_addr(at)) };
             at += SIXTEEN;
         }
         // The last, some of them perhaps a second time: a whole number of lanes before the end.
         // SAFETY: there are at least so many.
-        at == len || unsafe { sixteen_are(place.wrapping_add(len - SIXTEEN), wanted) }
+        unsafe { seen.add(place.with_addr(end - SIXTEEN)) };
+        seen.only(wanted)
     }
 
-    /// # Safety
-    /// * The [`LINE`] bytes at `line` are borrowed numbers.
-    #[inline(always)]
-    unsafe fn line_is(line: *const u8, wanted: __m128i) -> bool {
-        let alike: u32;
-        // PERF: sixteen instructions with those of the loop around it, where word after word takes forty.
-        // SAFETY: reads the 64 bytes that are borrowed and nothing else.
-        unsafe {
-            asm!(
-                "movdqu {one}, xmmword ptr [{line}]",
-                "pcmpeqb {one}, {wanted}",
-                "movdqu {other}, xmmword ptr [{line} + 16]",
-                "pcmpeqb {other}, {wanted}",
-                "pand {one}, {other}",
-                "movdqu {other}, xmmword ptr [{line} + 32]",
-                "pcmpeqb {other}, {wanted}",
-                "pand {one}, {other}",
-                "movdqu {other}, xmmword ptr [{line} + 48]",
-                "pcmpeqb {other}, {wanted}",
-                "pand {one}, {other}",
-                "pmovmskb {alike:e}, {one}",
-                one = out(xmm_reg) _,
-                other = out(xmm_reg) _,
-                wanted = in(xmm_reg) wanted,
-                line = in(reg) line,
-                alike = lateout(reg) alike,
-                options(readonly, nostack, preserves_flags),
-            );
+    /// Which bits were set in any of several times sixteen bytes, and which in every one: if both are as wanted, all
+    /// were.
+    struct Seen {
+        any: __m128i,
+        every: __m128i,
+    }
+
+    impl Seen {
+        /// # Safety
+        /// * The [`SIXTEEN`] bytes at `place` are borrowed numbers.
+        #[inline(always)]
+        unsafe fn add(&mut self, place: *const u8) {
+            // SAFETY: reads the 16 bytes that are borrowed and nothing else.
+            unsafe {
+                asm!(
+                    "movdqu {loaded}, xmmword ptr [{place}]",
+                    "por {any}, {loaded}",
+                    "pand {every}, {loaded}",
+                    loaded = out(xmm_reg) _,
+                    any = inout(xmm_reg) self.any,
+                    every = inout(xmm_reg) self.every,
+                    place = in(reg) place,
+                    options(readonly, nostack, preserves_flags),
+                );
+            }
         }
-        alike == ALIKE
+
+        /// # Safety
+        /// * The [`LINE`] bytes at `line` are borrowed numbers, and `line` is a multiple of [`SIXTEEN`].
+        #[inline(always)]
+        unsafe fn add_line(&mut self, line: *const u8) {
+            // PERF: eleven instructions with those of the loop around it, where word after word takes forty.
+            // SAFETY: reads the 64 bytes that are borrowed and nothing else, aligned as these instructions want them.
+            unsafe {
+                asm!(
+                    "por {any}, xmmword ptr [{line}]",
+                    "pand {every}, xmmword ptr [{line}]",
+                    "por {any}, xmmword ptr [{line} + 16]",
+                    "pand {every}, xmmword ptr [{line} + 16]",
+                    "por {any}, xmmword ptr [{line} + 32]",
+                    "pand {every}, xmmword ptr [{line} + 32]",
+                    "por {any}, xmmword ptr [{line} + 48]",
+                    "pand {every}, xmmword ptr [{line} + 48]",
+                    any = inout(xmm_reg) self.any,
+                    every = inout(xmm_reg) self.every,
+                    line = in(reg) line,
+                    options(readonly, nostack, preserves_flags),
+                );
+            }
+        }
+
+        #[inline(always)]
+        fn only(self, wanted: __m128i) -> bool {
+            let alike: u32;
+            // SAFETY: changes only what it is given.
+            unsafe {
+                asm!(
+                    "pcmpeqb {any}, {wanted}",
+                    "pcmpeqb {every}, {wanted}",
+                    "pand {any}, {every}",
+                    "pmovmskb {alike:e}, {any}",
+                    any = inout(xmm_reg) self.any => _,
+                    every = inout(xmm_reg) self.every => _,
+                    wanted = in(xmm_reg) wanted,
+                    alike = lateout(reg) alike,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+            alike == ALIKE
+        }
     }
 
+    /// A bit for each of sixteen bytes that is as wanted, the first one lowest.
+    ///
     /// # Safety
-    /// * The [`SIXTEEN`] bytes at `place` are borrowed numbers.
+    /// * The [`SIXTEEN`] bytes at `place` may be read.
     #[inline(always)]
-    unsafe fn sixteen_are(place: *const u8, wanted: __m128i) -> bool {
+    unsafe fn alike(place: *const u8, wanted: __m128i) -> u32 {
         let alike: u32;
         // SAFETY: reads the 16 bytes that are borrowed and nothing else.
         unsafe {
@@ -150,7 +233,7 @@ mod wide {
                 options(readonly, nostack, preserves_flags),
             );
         }
-        alike == ALIKE
+        alike
     }
 }
 
@@ -160,6 +243,13 @@ mod wide {
 
     pub(super) fn load_eight(entries: &[AtomicU16; EIGHT]) -> [u16; EIGHT] {
         core::array::from_fn(|lane| entries[lane].load(Relaxed))
+    }
+
+    /// # Safety
+    /// * As for `super::are`.
+    pub(super) unsafe fn are(first: &AtomicU16, len: usize, wanted: u16) -> bool {
+        // SAFETY: by the caller they lie side by side.
+        unsafe { core::slice::from_raw_parts(first, len) }.iter().all(|entry| entry.load(Relaxed) == wanted)
     }
 
     pub(super) fn all_are(entries: &[AtomicU16], wanted: u16) -> bool {

@@ -110,7 +110,7 @@ pub struct TableUse {
     pub mapped_bytes: u64,
     /// Counters, per thread slot.
     pub counters_bytes: u64,
-    /// Page words and tags of spans, 2 MiB and 16 KiB per GiB of address space that the heap has touched.
+    /// Page words, 2 MiB, and what is known of spans, 80 KiB, per GiB of address space that the heap has touched.
     pub page_words_bytes: u64,
     /// Rows of mixed pages.
     pub rows_bytes: u64,

@@ -83,13 +83,25 @@ pub(crate) fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
         return isolate_pages(address, usable_bytes, tag);
     }
     let first = address / PAGE_BYTES * PAGE_BYTES;
-    // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
-    let end =
-        if LARGE_BLOCKS_OWN_THEIR_PAGES { address + usable_bytes } else { address + usable_bytes - PAGE_BYTES + 1 };
+    let last = last_byte(address, usable_bytes);
     // PERF: mostly so where memory goes round in one region; to look takes a third of the instructions (decision 10).
-    if !pages::are_known(first, end, tag) {
-        pages::change(first, end, tag, |word| protocol::take_page(word, &Heap, tag));
+    if !pages::are_alone(first, last, tag) {
+        pages::change(first, last + 1, tag, |word| protocol::take_page(word, &Heap, tag));
     }
+}
+
+/// Whether `leave_large` would find nothing to do for this owner's block, which is in no arena of its own; by what is
+/// known, without looking further. `entry` is that of its first page.
+#[inline(always)]
+pub(crate) fn is_left(entry: pages::Entry, address: usize, usable_bytes: usize, tag: u16) -> bool {
+    pages::are_known(entry, address, last_byte(address, usable_bytes), tag)
+}
+
+/// A byte in the last page that only this large block has.
+#[inline(always)]
+fn last_byte(address: usize, usable_bytes: usize) -> usize {
+    // With larger pages than ours jemalloc serves some of these from slabs, and another block may start in the last.
+    address + usable_bytes - if LARGE_BLOCKS_OWN_THEIR_PAGES { 1 } else { PAGE_BYTES }
 }
 
 /// Whether jemalloc is built with pages of 4 KiB here.

@@ -1,12 +1,12 @@
 //! Where a page's word lies: one table of leaves, each for a GiB of address space, mapped when first needed.
-//! Behind its words a leaf has the tags of its spans.
+//! Behind its words a leaf has the tags of its spans, and behind those their parts.
 
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
 use crate::classes::PAGE_BYTES;
-use crate::eights::all_are;
+use crate::eights::{self, all_are};
 use crate::maps::Fresh;
 use crate::protocol;
 use crate::rows::fetch;
@@ -20,7 +20,9 @@ const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
 /// Of so many spans at once it is asked whether their pages ever had a block.
 const LOOKED_AT_SPANS: usize = 64;
 const LEAF_SPANS: usize = LEAF_WORDS / SPAN_PAGES;
-const LEAF_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>() + LEAF_SPANS * size_of::<AtomicU16>();
+const TAGS_AT_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>();
+const PARTS_AT_BYTES: usize = TAGS_AT_BYTES + LEAF_SPANS * size_of::<AtomicU16>();
+const LEAF_BYTES: usize = PARTS_AT_BYTES + LEAF_SPANS * size_of::<AtomicU64>();
 /// User addresses lie below this, on every 64-bit target with 4-level page tables.
 #[cfg(target_pointer_width = "64")]
 const ADDRESS_BITS: u32 = 48;
@@ -179,17 +181,47 @@ fn map_leaf(address: usize) -> Option<&'static AtomicU64> {
     word(address)
 }
 
-/// The tag of the span that a page lies in.
+/// A leaf, or what there is in its place, by the entry of an address.
+#[inline(always)]
+fn leaf(biased: *mut AtomicU64, address: usize) -> *const u8 {
+    biased.wrapping_add((address >> LEAF_SHIFT) << (LEAF_SHIFT - PAGE_SHIFT)).cast_const().cast()
+}
+
+/// The number of a page's span in its leaf.
+#[inline(always)]
+fn span_number(address: usize) -> usize {
+    address / SPAN_BYTES % LEAF_SPANS
+}
+
+/// The tag and the parts of the span that a page lies in.
 ///
 /// # Safety
 /// * `word` is the word of the page of `address`.
 #[inline(always)]
-unsafe fn span(word: &AtomicU64, address: usize) -> &'static AtomicU16 {
+unsafe fn span(word: &AtomicU64, address: usize) -> (&'static AtomicU16, &'static AtomicU64) {
     let page = (address >> PAGE_SHIFT) % LEAF_WORDS;
-    let spans = core::ptr::from_ref(word).wrapping_add(LEAF_WORDS - page).cast::<AtomicU16>();
-    let place = spans.wrapping_add(address / SPAN_BYTES % LEAF_SPANS);
-    // SAFETY: by the caller, `spans` is the end of the words of a leaf, behind which it has a tag per span; the leaf is
-    // mapped, zeroed and never unmapped.
+    let leaf: *const u8 = core::ptr::from_ref(word).wrapping_sub(page).cast();
+    // SAFETY: by the caller, `leaf` has the word of this page.
+    let tag = unsafe { tag_at(leaf, span_number(address)) };
+    // SAFETY: as above.
+    (tag, unsafe { parts_at(leaf, span_number(address)) })
+}
+
+/// # Safety
+/// * `leaf` is one, or `NO_WORDS`; `number` is below [`LEAF_SPANS`].
+#[inline(always)]
+unsafe fn tag_at(leaf: *const u8, number: usize) -> &'static AtomicU16 {
+    let place = leaf.wrapping_add(TAGS_AT_BYTES).cast::<AtomicU16>().wrapping_add(number);
+    // SAFETY: by the caller. Behind its words a leaf has a tag per span; it is mapped, zeroed and never unmapped.
+    unsafe { &*place }
+}
+
+/// # Safety
+/// * As for `tag_at`.
+#[inline(always)]
+unsafe fn parts_at(leaf: *const u8, number: usize) -> &'static AtomicU64 {
+    let place = leaf.wrapping_add(PARTS_AT_BYTES).cast::<AtomicU64>().wrapping_add(number);
+    // SAFETY: as in `tag_at`; behind the tags it has the parts of each span.
     unsafe { &*place }
 }
 
@@ -198,7 +230,9 @@ unsafe fn span(word: &AtomicU64, address: usize) -> &'static AtomicU16 {
 pub(crate) fn word_for(address: usize, tag: u16) -> Option<&'static AtomicU64> {
     let word = word_or_map(address)?;
     // SAFETY: it is the word of this page.
-    spans::before_change(unsafe { span(word, address) }, tag);
+    let (span, parts) = unsafe { span(word, address) };
+    let page = (address >> PAGE_SHIFT) % SPAN_PAGES;
+    spans::before_change(span, parts, spans::bits(page, page + 1), tag);
     Some(word)
 }
 
@@ -206,8 +240,16 @@ pub(crate) fn word_for(address: usize, tag: u16) -> Option<&'static AtomicU64> {
 #[cfg(test)]
 pub(crate) fn span_tag(address: usize) -> Option<u16> {
     // SAFETY: it is the word of this page.
-    let tag = unsafe { span(word(address)?, address) }.load(Relaxed);
+    let tag = unsafe { span(word(address)?, address) }.0.load(Relaxed);
     (tag != VIRGIN && tag != spans::UNLIKE).then_some(tag)
+}
+
+/// The region that this page is known to be of by the parts of its span.
+#[cfg(test)]
+pub(crate) fn part_tag(address: usize) -> Option<u16> {
+    // SAFETY: it is the word of this page.
+    let (_, parts) = unsafe { span(word(address)?, address) };
+    spans::known_tag(parts, (address >> PAGE_SHIFT) % SPAN_PAGES)
 }
 
 /// Calls `each` with the word of every page that starts in `first..end`, all of them the caller's. It has to make them
@@ -233,41 +275,94 @@ pub(crate) fn change(first: usize, end: usize, tag: u16, each: impl Fn(&AtomicU6
 unsafe fn change_in_leaf(word: &AtomicU64, first: usize, end: usize, tag: u16, each: &impl Fn(&AtomicU64)) {
     let spans = end.div_ceil(SPAN_BYTES) - first / SPAN_BYTES;
     // SAFETY: by the caller it is the word of this page.
-    let span = unsafe { span(word, first) };
+    let (span, parts) = unsafe { span(word, first) };
     // SAFETY: the spans that `first..end` touches lie in one GiB, so their tags lie side by side in its leaf.
-    let spans = unsafe { core::slice::from_raw_parts(span, spans) };
+    let tags = unsafe { core::slice::from_raw_parts(span, spans) };
+    // SAFETY: so do their parts.
+    let parts = unsafe { core::slice::from_raw_parts(parts, spans) };
     // SAFETY: so do the words of the pages.
     let words = unsafe { core::slice::from_raw_parts(word, (end - first).div_ceil(PAGE_BYTES)) };
-    spans::change(spans, (first >> PAGE_SHIFT) % SPAN_PAGES, words, tag, each);
+    spans::change(tags, parts, (first >> PAGE_SHIFT) % SPAN_PAGES, words, tag, each);
 }
 
-/// Whether `change` with these arguments would find nothing to change; `tag` is a region's. `false` too for pages in more
-/// than one GiB.
+/// The entry of an address in the table, which is not null.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry(*mut AtomicU64);
+
+/// As `value`, with the entry that it was found by.
 #[inline(always)]
-pub(crate) fn are_known(first: usize, end: usize, tag: u16) -> bool {
-    let (from, to) = (first >> PAGE_SHIFT, end.div_ceil(PAGE_BYTES));
-    let biased = entry(first).load(Acquire);
-    if biased.is_null() || end > next_leaf(first) {
+pub(crate) fn value_and_entry(address: usize) -> Option<(Word, Entry)> {
+    let biased = entry(address).load(Acquire);
+    if biased.is_null() {
+        unlikely();
+        return None;
+    }
+    // SAFETY: the entry is not null.
+    let word = unsafe { word_at(biased, address) };
+    // As in `value`.
+    Some((Word(word.load(Acquire)), Entry(biased)))
+}
+
+/// Whether `change` would find nothing to change in the pages of the bytes `first..=last`, which are the caller's, and
+/// of which `entry` is that of the first; `tag` is a region's. `false` too for pages in more than one GiB.
+#[inline(always)]
+pub(crate) fn are_known(entry: Entry, first: usize, last: usize, tag: u16) -> bool {
+    if first >> LEAF_SHIFT != last >> LEAF_SHIFT {
         return false;
     }
-    // Pages of spans that are wholly between, if there are any.
-    let inner_from = from.next_multiple_of(SPAN_PAGES).min(to);
-    let inner_to = (to / SPAN_PAGES * SPAN_PAGES).max(inner_from);
-    // SAFETY: all these pages have their words in the leaf of the entry, or in what it has in its place.
-    let words = |from: usize, to: usize| unsafe { core::slice::from_raw_parts(biased.wrapping_add(from), to - from) };
-    // SAFETY: the entry is that of `first`, and not null.
-    let word = unsafe { word_at(biased, first) };
-    // SAFETY: it is the word of this page.
-    let span = unsafe { span(word, first) };
-    let skipped = inner_from / SPAN_PAGES - from / SPAN_PAGES;
-    // SAFETY: the tags of the spans between begin so many behind that of `first`, and lie side by side.
-    let spans = unsafe {
-        core::slice::from_raw_parts(
-            core::ptr::from_ref(span).wrapping_add(skipped),
-            (inner_to - inner_from) / SPAN_PAGES,
-        )
+    let leaf = leaf(entry.0, first);
+    let (first_span, last_span) = (span_number(first), span_number(last));
+    // SAFETY: both are numbers of spans of this leaf.
+    let parts = unsafe { parts_at(leaf, first_span) };
+    let (from, to) = ((first >> PAGE_SHIFT) % SPAN_PAGES, (last >> PAGE_SHIFT) % SPAN_PAGES);
+    if first_span == last_span {
+        return spans::part_is_known(parts, from, to, tag);
+    }
+    // SAFETY: as above.
+    let last_parts = unsafe { parts_at(leaf, last_span) };
+    // SAFETY: there is a further span in this leaf.
+    let between = unsafe { tag_at(leaf, first_span + 1) };
+    spans::head_is_known(parts, from, tag)
+        && spans::tail_is_known(last_parts, to, tag)
+        // SAFETY: the tags of the spans between lie side by side, and behind the last ones of a leaf there are parts.
+        && unsafe { eights::are(between, last_span - first_span - 1, tag) }
+}
+
+/// As `are_known`, but looks at words at both ends if nothing is known there, and has it known.
+#[inline(never)]
+pub(crate) fn are_alone(first: usize, last: usize, tag: u16) -> bool {
+    let Some((_, entry)) = value_and_entry(first) else { return false };
+    if first >> LEAF_SHIFT != last >> LEAF_SHIFT {
+        return false;
+    }
+    let leaf = leaf(entry.0, first);
+    let spans = span_number(last) - span_number(first);
+    if spans > 1 {
+        // SAFETY: there is a further span in this leaf.
+        let between = unsafe { tag_at(leaf, span_number(first) + 1) };
+        // SAFETY: the tags of the spans between lie side by side.
+        if !all_are(unsafe { core::slice::from_raw_parts(between, spans - 1) }, tag) {
+            return false;
+        }
+    }
+    ends_are_alone(leaf, first, last, tag)
+}
+
+/// `are_alone` for those pages of `first..=last` that lie in the first or the last span.
+fn ends_are_alone(leaf: *const u8, first: usize, last: usize, tag: u16) -> bool {
+    let (from, to) = ((first >> PAGE_SHIFT) % LEAF_WORDS, (last >> PAGE_SHIFT) % LEAF_WORDS + 1);
+    let is_alone = |span: usize| {
+        let start = span * SPAN_PAGES;
+        let (from, to) = (from.max(start), to.min(start + SPAN_PAGES));
+        let words = leaf.cast::<AtomicU64>().wrapping_add(from);
+        // SAFETY: the words of these pages lie side by side in this leaf, or in what there is in its place.
+        let words = unsafe { core::slice::from_raw_parts(words, to - from) };
+        // SAFETY: it is the number of a span of this leaf.
+        let parts = unsafe { parts_at(leaf, span) };
+        spans::part_is_alone(parts, from - start, words, tag)
     };
-    spans::are_known(words(from, inner_from), spans, words(inner_to, to), tag)
+    // Both: of either it is known from now on.
+    is_alone(span_number(first)) & is_alone(span_number(last))
 }
 
 /// Has every page forget regions that are gone. Reads 16 KiB of tags per GiB that the heap has touched, and the words
@@ -278,24 +373,27 @@ pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
         let first = index << LEAF_SHIFT;
         if let Some(word) = word(first) {
             // SAFETY: it is the word of this page.
-            let span = unsafe { span(word, first) };
+            let (span, parts) = unsafe { span(word, first) };
             // SAFETY: it is the first of the leaf of this GiB, which is never unmapped; the others follow.
             let spans = unsafe { core::slice::from_raw_parts(span, LEAF_SPANS) };
-            // SAFETY: as are the words.
+            // SAFETY: as do the parts.
+            let parts = unsafe { core::slice::from_raw_parts(parts, LEAF_SPANS) };
+            // SAFETY: and the words.
             let words = unsafe { core::slice::from_raw_parts(word, LEAF_WORDS) };
-            forget_in_leaf(spans, words, &gone);
+            forget_in_leaf(spans, parts, words, &gone);
         }
     }
 }
 
 /// PERF: most pages of a GiB have never had a block, and most spans none that has.
-fn forget_in_leaf(spans: &[AtomicU16], words: &[AtomicU64], gone: &impl Fn(u16) -> bool) {
-    let together = spans.chunks(LOOKED_AT_SPANS).zip(words.chunks(LOOKED_AT_SPANS * SPAN_PAGES));
-    for (spans, words) in together.filter(|(spans, _)| !all_are(spans, VIRGIN)) {
-        for (span, words) in spans.iter().zip(words.chunks(SPAN_PAGES)) {
+fn forget_in_leaf(spans: &[AtomicU16], parts: &[AtomicU64], words: &[AtomicU64], gone: &impl Fn(u16) -> bool) {
+    let together = spans.chunks(LOOKED_AT_SPANS).zip(parts.chunks(LOOKED_AT_SPANS));
+    let together = together.zip(words.chunks(LOOKED_AT_SPANS * SPAN_PAGES));
+    for ((spans, parts), words) in together.filter(|((spans, _), _)| !all_are(spans, VIRGIN)) {
+        for ((span, parts), words) in spans.iter().zip(parts).zip(words.chunks(SPAN_PAGES)) {
             // Relaxed: that the regions are gone was found out with whatever orders their last blocks before this.
             if span.load(Relaxed) != VIRGIN {
-                spans::forget(span, gone);
+                spans::forget(span, parts, gone);
                 let written = words.iter().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
                 written.for_each(|word| protocol::forget(word, gone));
             }

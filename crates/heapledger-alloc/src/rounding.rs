@@ -1,28 +1,38 @@
 //! What jemalloc rounds large sizes to, and how it is told an alignment.
 
-use core::sync::atomic::AtomicU8;
+use core::sync::atomic::AtomicIsize;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::classes::{PAGE_BYTES, SMALL_MAX_BYTES, needs_no_flag};
 
-const UNKNOWN: u8 = 0;
-/// To pages, jemalloc's default.
-const TO_PAGES: u8 = 1;
+const UNKNOWN: isize = 0;
+/// To pages, jemalloc's default, at alignments of up to a page: no larger one is below.
+const TO_PAGES: isize = PAGE_BYTES as isize;
 /// To size classes, or by a rule that we do not know: jemalloc is asked.
-const ASKED: u8 = 2;
+const ASKED: isize = -1;
 
 /// A setting of jemalloc (`opt.disable_large_size_classes`), which it reads once, when it starts.
-static ROUNDING: AtomicU8 = AtomicU8::new(UNKNOWN);
+///
+/// As the largest alignment at which sizes are known to be rounded to pages, so that one compare tells.
+static ROUNDING: AtomicIsize = AtomicIsize::new(UNKNOWN);
 
 /// Usable bytes of a block of `size` bytes at `align` that has pages of its own. `align` is a power of two.
 #[inline]
 pub(crate) fn large_usable_bytes(size: usize, align: usize) -> usize {
-    // Relaxed: the number alone matters, and every thread finds the same.
-    if ROUNDING.load(Relaxed) == TO_PAGES && align <= PAGE_BYTES && size > SMALL_MAX_BYTES {
-        size.next_multiple_of(PAGE_BYTES)
-    } else {
-        find_out(size, align)
-    }
+    if size > SMALL_MAX_BYTES && is_rounded_to_pages(align) { rounded_to_pages(size) } else { find_out(size, align) }
+}
+
+/// Whether sizes above [`SMALL_MAX_BYTES`] are known to be rounded to pages at this alignment, a power of two.
+#[inline(always)]
+pub(crate) fn is_rounded_to_pages(align: usize) -> bool {
+    // Relaxed: the number alone matters, and every thread finds the same. Of such sizes no alignment becomes negative.
+    align as isize <= ROUNDING.load(Relaxed)
+}
+
+/// Sizes of layouts do not overflow.
+#[inline(always)]
+pub(crate) fn rounded_to_pages(size: usize) -> usize {
+    (size + (PAGE_BYTES - 1)) & !(PAGE_BYTES - 1)
 }
 
 #[cold]

@@ -57,6 +57,28 @@ macro_rules! atomic {
                 self.0.fetch_sub(n, order)
             }
 
+            pub(crate) fn fetch_or(&self, n: $value, order: Ordering) -> $value {
+                turn();
+                self.0.fetch_or(n, order)
+            }
+
+            /// A load and an exchange, again and again, between which others may come.
+            pub(crate) fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                mut next: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                let mut seen = self.load(failure);
+                while let Some(wanted) = next(seen) {
+                    match self.compare_exchange(seen, wanted, success, failure) {
+                        Ok(_) => return Ok(seen),
+                        Err(now) => seen = now,
+                    }
+                }
+                Err(seen)
+            }
+
             pub(crate) fn compare_exchange(
                 &self,
                 from: $value,

@@ -8,12 +8,13 @@ use loom::thread;
 use super::page::{A, B, Q, Seen, explore};
 use super::pool::Pool;
 use crate::protocol;
-use crate::spans::{self, SPAN_PAGES, UNLIKE, VIRGIN};
+use crate::spans::{self, SPAN_PAGES, UNLIKE, VIRGIN, bits};
 use crate::sync::{AtomicU16, AtomicU64};
 use crate::words::Word;
 
 struct Span {
     tag: AtomicU16,
+    parts: AtomicU64,
     words: [AtomicU64; SPAN_PAGES],
     rows: Pool,
     /// Which pages nobody has.
@@ -26,6 +27,7 @@ impl Span {
         let words = core::array::from_fn(|_| AtomicU64::new(Word::pure(tag).0));
         Arc::new(Span {
             tag: AtomicU16::new(tag),
+            parts: AtomicU64::new(tag.into()),
             words,
             rows: Pool::new(1, 1, false),
             free: Mutex::new([true; SPAN_PAGES]),
@@ -56,14 +58,21 @@ impl Span {
         if !self.take(pages.clone()) {
             return false;
         }
-        spans::before_change(&self.tag, tag);
+        spans::before_change(&self.tag, &self.parts, bits(pages.start, pages.start + 1), tag);
         protocol::take_page(&self.words[pages.start], &self.rows, tag);
         let words = &self.words[pages.clone()];
-        let spans = core::slice::from_ref(&self.tag);
-        // As `pages::are_known` parts them: the span if it is the block's whole, else words at one of its ends.
-        let (head, inner) = if pages.len() == SPAN_PAGES { (&words[..0], spans) } else { (words, &spans[..0]) };
-        if elsewhere || !spans::are_known(head, inner, &[], tag) {
-            spans::change(spans, pages.start, words, tag, &|word| protocol::take_page(word, &self.rows, tag));
+        // As `pages::are_known` and `pages::are_alone` ask: the tag if the span is the block's whole and between two
+        // others, else the parts, and then the words.
+        let known = if pages.len() == SPAN_PAGES {
+            self.tag.load(Relaxed) == tag
+        } else if pages.start == 0 {
+            spans::tail_is_known(&self.parts, pages.end - 1, tag)
+        } else {
+            spans::head_is_known(&self.parts, pages.start, tag)
+        };
+        if elsewhere || !known && !spans::part_is_alone(&self.parts, pages.start, words, tag) {
+            let (spans, parts) = (core::slice::from_ref(&self.tag), core::slice::from_ref(&self.parts));
+            spans::change(spans, parts, pages.start, words, tag, &|word| protocol::take_page(word, &self.rows, tag));
         }
         for word in words {
             assert_eq!(word.load(Relaxed), Word::pure(tag).0, "a freed page keeps its last owner");
@@ -77,6 +86,11 @@ impl Span {
         let known = self.tag.load(Relaxed);
         let alike = self.words.iter().all(|word| word.load(Relaxed) == Word::pure(known).0);
         assert!(known == UNLIKE || alike, "known as {known}, which not all pages are");
+        for (page, word) in self.words.iter().enumerate() {
+            if let Some(tag) = spans::known_tag(&self.parts, page) {
+                assert_eq!(word.load(Relaxed), Word::pure(tag).0, "what is known of page {page}");
+            }
+        }
     }
 }
 
@@ -100,6 +114,26 @@ fn a_span_is_known_by_the_last_who_had_it_whole_and_by_nobody_after_a_part_of_it
 }
 
 #[test]
+fn what_is_known_of_a_page_is_right_whatever_holders_of_others_do_meanwhile() {
+    static OURS: Seen = Seen::new();
+    static THEIRS: Seen = Seen::new();
+    // A change in two steps shows with two switches; with three it takes half a minute.
+    explore(2, || {
+        let span = Span::of(A);
+        let other = thread::spawn({
+            let span = span.clone();
+            move || assert!(span.large(1..2, B), "nobody else wants it")
+        });
+        assert!(span.large(0..1, B) && span.large(0..1, A), "nobody else wants it");
+        other.join().expect("it is done");
+        span.holds();
+        OURS.note(spans::known_tag(&span.parts, 0) == Some(A));
+        THEIRS.note(spans::known_tag(&span.parts, 1) == Some(B));
+    });
+    assert!(OURS.was() && THEIRS.was());
+}
+
+#[test]
 fn who_forgets_a_region_disturbs_nobody_who_has_pages_that_were_its_last() {
     static KNOWN: Seen = Seen::new();
     explore(3, || {
@@ -109,7 +143,7 @@ fn who_forgets_a_region_disturbs_nobody_who_has_pages_that_were_its_last() {
             move || assert!(span.large(0..1, B) && span.large(0..SPAN_PAGES, A), "nobody else wants them")
         });
         let gone = |tag| tag == Q;
-        spans::forget(&span.tag, gone);
+        spans::forget(&span.tag, &span.parts, gone);
         span.words.iter().for_each(|word| protocol::forget(word, gone));
         other.join().expect("it is done");
         span.holds();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::classes::{CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, Shape};
-use crate::marks::{Owner, enter, enter_small, isolate_pages, leave_large};
+use crate::marks::{Owner, enter, enter_small, is_left, isolate_pages, leave_large};
 use crate::pages;
 use crate::spans::SPAN_PAGES;
 use crate::words::Word;
@@ -91,12 +91,23 @@ fn naive(words: &mut [Word], step: &Step) {
     }
 }
 
+/// As `any::free_large` does.
+fn leave(address: usize, usable_bytes: usize, tag: u16) {
+    if !is_known(address, usable_bytes, tag) {
+        leave_large(address, usable_bytes, Owner { tag, isolated: false });
+    }
+}
+
+fn is_known(address: usize, usable_bytes: usize, tag: u16) -> bool {
+    pages::value_and_entry(address).is_some_and(|(_, entry)| is_left(entry, address, usable_bytes, tag))
+}
+
 fn real(step: &Step) {
     match *step {
         Step::Large { first, pages, tag } => {
             let usable_bytes = pages * PAGE_BYTES;
             enter(address(first), Shape::Large { usable_bytes }, tag);
-            leave_large(address(first), usable_bytes, Owner { tag, isolated: false });
+            leave(address(first), usable_bytes, tag);
         }
         Step::LargeLives { first, tag } => {
             enter(address(first), Shape::Large { usable_bytes: PAGE_BYTES }, tag);
@@ -124,6 +135,11 @@ proptest! {
             for (page, word) in words.iter().enumerate() {
                 prop_assert_eq!(pages::peek(address(page)), *word, "page {} after step {}", page, at);
             }
+            for (page, word) in words.iter().enumerate() {
+                if let Some(tag) = pages::part_tag(address(page)) {
+                    prop_assert_eq!(*word, Word::pure(tag), "what is known of page {} after step {}", page, at);
+                }
+            }
             for (span, words) in words.chunks(SPAN_PAGES).enumerate() {
                 if let Some(tag) = pages::span_tag(FIRST + span * SPAN_BYTES) {
                     prop_assert!(words.iter().all(|word| *word == Word::pure(tag)), "span {} after step {}", span, at);
@@ -142,4 +158,46 @@ fn a_span_that_one_block_had_is_known() {
     enter_small(first + PAGE_BYTES, 3, TAGS.start + 1);
     assert_eq!(pages::span_tag(first), None, "a page of it is another region's");
     assert_eq!(pages::span_tag(first + SPAN_BYTES), Some(TAGS.start));
+}
+
+#[test]
+fn a_large_block_that_was_freed_once_is_known() {
+    // All in one GiB.
+    let around = FIRST + (2 << 40) + PAGES / 2 * PAGE_BYTES;
+    let others = TAGS.start + 1;
+    for before in [0, 1, SPAN_PAGES - 1] {
+        // In one span, in two, with one between, and with more than are compared at once.
+        for pages in [1, 2, SPAN_PAGES - 1, SPAN_PAGES, SPAN_PAGES + 1, 3 * SPAN_PAGES, 11 * SPAN_PAGES + 1] {
+            let (first, bytes) = (around + before * PAGE_BYTES, pages * PAGE_BYTES);
+            let at = format!("{pages} pages behind {before}");
+            leave(around, 16 * SPAN_BYTES, others);
+            assert!(is_known(around, 16 * SPAN_BYTES, others) && is_known(first, bytes, others), "{at}");
+            assert!(!is_known(first, bytes, TAGS.start), "{at}");
+            leave(first, bytes, TAGS.start);
+            assert!(is_known(first, bytes, TAGS.start), "{at}");
+            assert!(!is_known(first, bytes + PAGE_BYTES, TAGS.start), "{at}");
+            for page in 0..pages {
+                enter_small(first + page * PAGE_BYTES, 3, others);
+                assert!(!is_known(first, bytes, TAGS.start), "{at}, page {page}");
+                leave(first + page * PAGE_BYTES, PAGE_BYTES, TAGS.start);
+                // Of a span that others had a page of, words say it once more.
+                leave(first, bytes, TAGS.start);
+                assert!(is_known(first, bytes, TAGS.start), "{at}, page {page}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_a_span_that_two_regions_share_one_is_known() {
+    let first = FIRST + (3 << 40);
+    let second = first + 3 * PAGE_BYTES;
+    leave(first, 3 * PAGE_BYTES, TAGS.start);
+    enter_small(second, 3, TAGS.start + 1);
+    leave(second, PAGE_BYTES, TAGS.start + 1);
+    assert!(is_known(first, 3 * PAGE_BYTES, TAGS.start), "words were enough for the other one");
+    leave(second, 2 * PAGE_BYTES, TAGS.start + 1);
+    assert!(is_known(second, 2 * PAGE_BYTES, TAGS.start + 1), "whose pages these become");
+    leave(first, 3 * PAGE_BYTES, TAGS.start);
+    assert!(!is_known(first, 3 * PAGE_BYTES, TAGS.start) && is_known(second, 2 * PAGE_BYTES, TAGS.start + 1));
 }
