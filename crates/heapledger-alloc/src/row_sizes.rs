@@ -3,7 +3,7 @@
 use crate::classes::{SMALL_CLASSES, slots_per_page};
 
 /// In bytes.
-pub(crate) const SIZES: [usize; 6] = [32, 64, 128, 256, 512, 1024];
+pub(crate) const SIZES: [usize; 8] = [32, 64, 96, 128, 192, 256, 512, 1024];
 
 /// Which size is that of a class.
 static OF_CLASS: [u8; SMALL_CLASSES] = of_class();
@@ -27,9 +27,9 @@ pub(crate) fn size_of_class(class: usize) -> usize {
     usize::from(OF_CLASS[class])
 }
 
-/// Whether a row of this size serves pages of a class, and not much of it is unused.
+/// Whether a row of this size serves pages of a class, and at most half of it is unused.
 #[inline]
 pub(crate) fn serves(size: usize, class: usize) -> bool {
-    let taken = size_of_class(class);
-    size == taken || size == taken + 1
+    let taken = SIZES[size_of_class(class)];
+    (taken..=2 * taken).contains(&SIZES[size])
 }
