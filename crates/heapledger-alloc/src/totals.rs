@@ -186,35 +186,35 @@ fn is_any_live(region: usize) -> bool {
 
 /// Leaves what was counted of a region that is gone out of what is read from now on.
 pub(crate) fn forget(region: usize) {
+    // What was allocated is the same. Who reads meanwhile leaves the same out of both sides, whatever it is.
     let earlier = &EARLIER[region + 1];
-    let mut is_first = true;
+    earlier.iter().for_each(|earlier| earlier.store(0, Relaxed));
     for_each_set(region..region + 1, |_, words| {
         // Both may be 0 in a set that has been used, but then nothing was freed there.
         if words.read(REQUESTED_BYTES + FREED) == 0 && words.read(USED_WITHOUT_BYTES) == 0 {
             return;
         }
-        // What was allocated is the same. Who reads meanwhile leaves the same out of both sides, whatever it is.
-        if core::mem::take(&mut is_first) {
-            keep(earlier, words, |earlier, freed| earlier.store(freed, Relaxed));
-        } else {
-            keep(earlier, words, |earlier, freed| earlier.store(earlier.load(Relaxed).wrapping_add(freed), Relaxed));
+        let (others, small) = earlier.split_at(OTHERS.len());
+        for (earlier, pair) in others.iter().zip(OTHERS) {
+            add_to(earlier, words.read(pair + FREED));
         }
+        let [near, far] = words.small_blocks();
+        let (near_earlier, far_earlier) = small.split_at(near.len());
+        add_freed(near_earlier, near);
+        add_freed(far_earlier, far);
     });
     ANY_EARLIER[region + 1].store(true, Relaxed);
 }
 
-/// Hands each flow's place the freed word that one set has.
-#[inline(always)]
-fn keep(earlier: &[AtomicU64; FLOWS], words: Words<'_>, put: impl Fn(&AtomicU64, u64)) {
-    let (others, small) = earlier.split_at(OTHERS.len());
-    for (earlier, pair) in others.iter().zip(OTHERS) {
-        put(earlier, words.read(pair + FREED));
-    }
-    let [near, far] = words.small_blocks();
-    let (near_earlier, far_earlier) = small.split_at(near.len());
-    for (earlier, pairs) in [(near_earlier, near), (far_earlier, far)] {
-        earlier.iter().zip(pairs).for_each(|(earlier, pair)| put(earlier, pair[FREED].load(Relaxed)));
-    }
+// PERF: out of line, so that it is not unrolled for either length.
+#[inline(never)]
+fn add_freed(earlier: &[AtomicU64], pairs: &[[AtomicU64; 2]]) {
+    earlier.iter().zip(pairs).for_each(|(earlier, pair)| add_to(earlier, pair[FREED].load(Relaxed)));
+}
+
+fn add_to(earlier: &AtomicU64, freed: u64) {
+    // Relaxed, and no addition in one step: only one thread at a time has regions forgotten.
+    earlier.store(earlier.load(Relaxed).wrapping_add(freed), Relaxed);
 }
 
 /// Adds what was counted under ids that stand for another region to that region's, and empties theirs.

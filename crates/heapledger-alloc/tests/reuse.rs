@@ -144,6 +144,9 @@ fn an_id_is_used_again_when_nothing_and_nobody_has_it() {
     assert!(third.iter().any(|region| region.index() == with_block.index()));
     assert!(third.iter().any(|region| region.index() == with_nothing.index()));
     assert!(third.iter().any(|region| region.index() == in_region.index()));
+    // Of an index that two regions had before, each with blocks.
+    let heirs = third.iter().find(|region| region.index() == passing.index()).expect("it was used again");
+    assert_eq!(totals(**heirs), RegionTotals::default());
     drop(third);
 
     // A name that comes back has a generation that it never had.

@@ -28,10 +28,6 @@ impl Indices {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|group| *group == 0)
-    }
-
     /// The groups, each with its first index: bit 0 is that one.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (usize, u64)> {
         (0..MAX_REGIONS).step_by(GROUP).zip(self.0)

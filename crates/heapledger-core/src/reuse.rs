@@ -24,19 +24,22 @@ use crate::reassign::Turn;
 pub(crate) fn reclaim() {
     let Some(hooks) = hooks() else { return };
     let _turn = Turn::take();
-    let mut gone = Indices::new();
+    let (mut gone, mut any) = (Indices::new(), 0);
     for (first, group) in gone.groups_mut().take_while(|(first, _)| *first < ids::region_count()) {
         let may_leave = only(u64::MAX, |bit| ids::may_leave(first + bit));
         *group = only(may_leave & !(hooks.live)(first, may_leave), |bit| ids::detach(first + bit));
+        any |= *group;
     }
-    if gone.is_empty() || !(hooks.barrier)() || !(hooks.each_tag_in_use)(&mut |tag| gone.remove(usize::from(tag) - 1)) {
+    if any == 0 || !(hooks.barrier)() || !(hooks.each_tag_in_use)(&mut |tag| gone.remove(usize::from(tag) - 1)) {
         return;
     }
+    any = 0;
     for (first, group) in gone.groups_mut() {
         let free = only(*group, |bit| !ids::is_kept(first + bit));
         *group = free & !(hooks.live)(first, free);
+        any |= *group;
     }
-    if gone.is_empty() {
+    if any == 0 {
         return;
     }
     (hooks.forget)(&gone);

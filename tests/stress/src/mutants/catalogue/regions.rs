@@ -91,8 +91,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "totals of the earlier region are the new one's",
         file: "heapledger-alloc/src/totals.rs",
-        from: "earlier.store(freed, Relaxed)",
-        to: "earlier.store(freed * 0, Relaxed)",
+        from: "ANY_EARLIER[region + 1].store(true, Relaxed);",
+        to: "ANY_EARLIER[region + 1].store(false, Relaxed);",
         caught_by: &[Reuse],
     },
     Mutant {
@@ -100,6 +100,13 @@ pub const MUTANTS: &[Mutant] = &[
         file: "heapledger-alloc/src/totals.rs",
         from: "earlier.load(Relaxed).wrapping_add(freed)",
         to: "freed",
+        caught_by: &[Reuse],
+    },
+    Mutant {
+        name: "what the one before the earlier region counted is left out twice",
+        file: "heapledger-alloc/src/totals.rs",
+        from: "earlier.store(0, Relaxed)",
+        to: "earlier.store(earlier.load(Relaxed), Relaxed)",
         caught_by: &[Reuse],
     },
     Mutant {
