@@ -103,7 +103,7 @@ impl Workload for ProdCons {
         operation: "pair",
         mix: Mix::Pure,
         class: Class::Pattern,
-        iterations: 16,
+        iterations: 64,
     };
 
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
@@ -121,7 +121,7 @@ impl Workload for ProdConsMixed {
         operation: "pair",
         mix: Mix::FourRegions,
         class: Class::Pattern,
-        iterations: 16,
+        iterations: 64,
     };
 
     fn run<T: Tagger>(tagger: T, iterations: u64) -> Outcome {
