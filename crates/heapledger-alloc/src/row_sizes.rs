@@ -1,4 +1,4 @@
-//! Sizes of rows of owners: a row serves pages of each class that has its size.
+//! Sizes of rows of owners, and which classes of pages a row serves.
 
 use crate::classes::{SMALL_CLASSES, slots_per_page};
 

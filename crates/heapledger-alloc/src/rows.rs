@@ -16,6 +16,7 @@ use crate::words::Row;
 const CHUNK_BYTES: usize = 1 << 20;
 /// A word has this many bits for a row's address.
 const ADDRESS_BITS: u32 = 47;
+
 /// One list per size.
 static FREE: [FreeList; SIZES.len()] = [const { FreeList::new() }; SIZES.len()];
 
@@ -88,7 +89,8 @@ impl Rows for Heap {
     fn entry(&self, row: Row, slot: usize) -> &AtomicU16 {
         // The chunk is never unmapped, and every access to it is a 16-bit atomic one.
         let first = row.0 as *const AtomicU16;
-        // SAFETY: `row` came from `take` for a class with more than `slot` slots, so the entry lies inside its chunk.
+        // SAFETY: `row` came from `take`, for a class with more than `slot` slots or for one whose rows serve it (`stays`), or
+        // is the head of a page of rows; so the entry lies inside its chunk.
         let entry = unsafe { first.add(slot) };
         // SAFETY: as above; mapped memory is zeroed, which is a valid u16, and lives as long as the process.
         unsafe { &*entry }
@@ -99,8 +101,8 @@ impl Rows for Heap {
 #[inline]
 pub(crate) fn entries(class: usize, row: Row) -> &'static [AtomicU16] {
     let count = slots_per_page(class);
-    // SAFETY: `row` came from `take` for this class, so the entries lie inside its chunk, which is zeroed when it is
-    // mapped, never unmapped, and accessed as 16-bit atomics only.
+    // SAFETY: `row` came from `take` for this class or for one whose rows serve it, so the entries lie inside its chunk, which
+    // is zeroed when it is mapped, never unmapped, and accessed as 16-bit atomics only.
     unsafe { core::slice::from_raw_parts(row.0 as *const AtomicU16, count) }
 }
 
