@@ -70,8 +70,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "only spans that never had a block are looked at",
         file: "heapledger-alloc/src/pages.rs",
-        from: "filter(|(spans, _)| !all_are(spans, VIRGIN))",
-        to: "filter(|(spans, _)| all_are(spans, VIRGIN))",
+        from: "filter(|((spans, _), _)| !all_are(spans, VIRGIN))",
+        to: "filter(|((spans, _), _)| all_are(spans, VIRGIN))",
         caught_by: &[Reuse],
     },
     Mutant {
