@@ -60,6 +60,8 @@ mod row_sizes;
 #[cfg(not(loom))]
 mod rows;
 #[cfg(not(loom))]
+mod runs;
+#[cfg(not(loom))]
 mod slots;
 #[cfg(not(loom))]
 mod small;

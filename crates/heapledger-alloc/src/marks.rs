@@ -11,6 +11,7 @@ use crate::pages;
 use crate::protocol;
 use crate::rounding::large_usable_bytes;
 use crate::rows::Heap;
+use crate::runs;
 use crate::spans::UNLIKE;
 use crate::words::Word;
 
@@ -85,8 +86,8 @@ pub(crate) fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
     let first = address / PAGE_BYTES * PAGE_BYTES;
     let last = last_byte(address, usable_bytes);
     // PERF: mostly so where memory goes round in one region; to look takes a third of the instructions (decision 10).
-    if !pages::are_alone(first, last, tag) {
-        pages::change(first, last + 1, tag, |word| protocol::take_page(word, &Heap, tag));
+    if !runs::are_alone(first, last, tag) {
+        runs::change(first, last + 1, tag, |word| protocol::take_page(word, &Heap, tag));
     }
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn leave_large(address: usize, usable_bytes: usize, owner: Owner) {
 /// known, without looking further. `entry` is that of its first page.
 #[inline(always)]
 pub(crate) fn is_left(entry: pages::Entry, address: usize, usable_bytes: usize, tag: u16) -> bool {
-    pages::are_known(entry, address, last_byte(address, usable_bytes), tag)
+    runs::are_known(entry, address, last_byte(address, usable_bytes), tag)
 }
 
 /// A byte in the last page that only this large block has.
@@ -135,5 +136,5 @@ pub(crate) fn owner(address: usize, shape: Shape) -> Owner {
 /// Marks the pages as those of an arena that is one region's alone.
 pub(crate) fn isolate_pages(address: usize, bytes: usize, tag: u16) {
     let first = address / PAGE_BYTES * PAGE_BYTES;
-    pages::change(first, address + bytes, UNLIKE, |word| protocol::take_isolated(word, &Heap, tag));
+    runs::change(first, address + bytes, UNLIKE, |word| protocol::take_isolated(word, &Heap, tag));
 }

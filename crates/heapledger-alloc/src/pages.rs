@@ -6,20 +6,16 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize};
 
 use crate::classes::PAGE_BYTES;
-use crate::eights::{self, all_are};
 use crate::maps::Fresh;
-use crate::protocol;
 use crate::rows::fetch;
-use crate::spans::{self, SPAN_PAGES, VIRGIN};
+use crate::spans::{self, SPAN_PAGES};
 use crate::words::Word;
 
-const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
-const LEAF_SHIFT: u32 = 30;
-const LEAF_WORDS: usize = 1 << (LEAF_SHIFT - PAGE_SHIFT);
-const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
-/// Of so many spans at once it is asked whether their pages ever had a block.
-const LOOKED_AT_SPANS: usize = 64;
-const LEAF_SPANS: usize = LEAF_WORDS / SPAN_PAGES;
+pub(crate) const PAGE_SHIFT: u32 = PAGE_BYTES.trailing_zeros();
+pub(crate) const LEAF_SHIFT: u32 = 30;
+pub(crate) const LEAF_WORDS: usize = 1 << (LEAF_SHIFT - PAGE_SHIFT);
+pub(crate) const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
+pub(crate) const LEAF_SPANS: usize = LEAF_WORDS / SPAN_PAGES;
 const TAGS_AT_BYTES: usize = LEAF_WORDS * size_of::<AtomicU64>();
 const PARTS_AT_BYTES: usize = TAGS_AT_BYTES + LEAF_SPANS * size_of::<AtomicU16>();
 const LEAF_BYTES: usize = PARTS_AT_BYTES + LEAF_SPANS * size_of::<AtomicU64>();
@@ -135,6 +131,12 @@ pub(crate) fn next_leaf(address: usize) -> usize {
     ((address >> LEAF_SHIFT) + 1) << LEAF_SHIFT
 }
 
+/// The numbers of the leaves that there are, or may be.
+pub(crate) fn leaves() -> core::ops::RangeInclusive<usize> {
+    // Relaxed: a leaf that is made meanwhile has no page of a region that is gone.
+    FIRST_LEAF.load(Relaxed)..=LAST_LEAF.load(Relaxed)
+}
+
 /// Hints that the word of a page is read soon. Any address may be named.
 #[inline]
 pub(crate) fn fetch_word(address: usize) {
@@ -148,7 +150,7 @@ pub(crate) fn fetch_word(address: usize) {
 
 /// As `word`, but makes the leaf if it is missing; `None` when memory for it was refused, now or ever before.
 #[inline]
-fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
+pub(crate) fn word_or_map(address: usize) -> Option<&'static AtomicU64> {
     match word(address) {
         Some(word) => Some(word),
         None => map_leaf(address),
@@ -183,13 +185,13 @@ fn map_leaf(address: usize) -> Option<&'static AtomicU64> {
 
 /// A leaf, or what there is in its place, by the entry of an address.
 #[inline(always)]
-fn leaf(biased: *mut AtomicU64, address: usize) -> *const u8 {
+pub(crate) fn leaf(biased: *mut AtomicU64, address: usize) -> *const u8 {
     biased.wrapping_add((address >> LEAF_SHIFT) << (LEAF_SHIFT - PAGE_SHIFT)).cast_const().cast()
 }
 
 /// The number of a page's span in its leaf.
 #[inline(always)]
-fn span_number(address: usize) -> usize {
+pub(crate) fn span_number(address: usize) -> usize {
     address / SPAN_BYTES % LEAF_SPANS
 }
 
@@ -198,7 +200,7 @@ fn span_number(address: usize) -> usize {
 /// # Safety
 /// * `word` is the word of the page of `address`.
 #[inline(always)]
-unsafe fn span(word: &AtomicU64, address: usize) -> (&'static AtomicU16, &'static AtomicU64) {
+pub(crate) unsafe fn span(word: &AtomicU64, address: usize) -> (&'static AtomicU16, &'static AtomicU64) {
     let page = (address >> PAGE_SHIFT) % LEAF_WORDS;
     let leaf: *const u8 = core::ptr::from_ref(word).wrapping_sub(page).cast();
     // SAFETY: by the caller, `leaf` has the word of this page.
@@ -210,7 +212,7 @@ unsafe fn span(word: &AtomicU64, address: usize) -> (&'static AtomicU16, &'stati
 /// # Safety
 /// * `leaf` is one, or `NO_WORDS`; `number` is below [`LEAF_SPANS`].
 #[inline(always)]
-unsafe fn tag_at(leaf: *const u8, number: usize) -> &'static AtomicU16 {
+pub(crate) unsafe fn tag_at(leaf: *const u8, number: usize) -> &'static AtomicU16 {
     let place = leaf.wrapping_add(TAGS_AT_BYTES).cast::<AtomicU16>().wrapping_add(number);
     // SAFETY: by the caller. Behind its words a leaf has a tag per span; it is mapped, zeroed and never unmapped.
     unsafe { &*place }
@@ -219,7 +221,7 @@ unsafe fn tag_at(leaf: *const u8, number: usize) -> &'static AtomicU16 {
 /// # Safety
 /// * As for `tag_at`.
 #[inline(always)]
-unsafe fn parts_at(leaf: *const u8, number: usize) -> &'static AtomicU64 {
+pub(crate) unsafe fn parts_at(leaf: *const u8, number: usize) -> &'static AtomicU64 {
     let place = leaf.wrapping_add(PARTS_AT_BYTES).cast::<AtomicU64>().wrapping_add(number);
     // SAFETY: as in `tag_at`; behind the tags it has the parts of each span.
     unsafe { &*place }
@@ -241,7 +243,7 @@ pub(crate) fn word_for(address: usize, tag: u16) -> Option<&'static AtomicU64> {
 pub(crate) fn span_tag(address: usize) -> Option<u16> {
     // SAFETY: it is the word of this page.
     let tag = unsafe { span(word(address)?, address) }.0.load(Relaxed);
-    (tag != VIRGIN && tag != spans::UNLIKE).then_some(tag)
+    (tag != spans::VIRGIN && tag != spans::UNLIKE).then_some(tag)
 }
 
 /// The region that this page is known to be of by the parts of its span.
@@ -252,42 +254,9 @@ pub(crate) fn part_tag(address: usize) -> Option<u16> {
     spans::known_tag(parts, (address >> PAGE_SHIFT) % SPAN_PAGES)
 }
 
-/// Calls `each` with the word of every page that starts in `first..end`, all of them the caller's. It has to make them
-/// pages of `tag` alone, unless that is `UNLIKE`; spans that are known to be so already are left out. Makes leaves where
-/// they are missing and may be made. `first` is a multiple of the page size.
-#[inline]
-pub(crate) fn change(first: usize, end: usize, tag: u16, each: impl Fn(&AtomicU64)) {
-    let mut from = first;
-    while from < end {
-        // Words of one GiB lie side by side, and so do tags of its spans: the table is asked once for each.
-        let to = end.min(next_leaf(from));
-        if let Some(word) = word_or_map(from) {
-            // SAFETY: it is the word of this page, and `to` is not beyond its GiB.
-            unsafe { change_in_leaf(word, from, to, tag, &each) };
-        }
-        from = to;
-    }
-}
-
-/// # Safety
-/// * `word` is the word of the page of `first`, and `first..end` lies in one GiB.
-#[inline]
-unsafe fn change_in_leaf(word: &AtomicU64, first: usize, end: usize, tag: u16, each: &impl Fn(&AtomicU64)) {
-    let spans = end.div_ceil(SPAN_BYTES) - first / SPAN_BYTES;
-    // SAFETY: by the caller it is the word of this page.
-    let (span, parts) = unsafe { span(word, first) };
-    // SAFETY: the spans that `first..end` touches lie in one GiB, so their tags lie side by side in its leaf.
-    let tags = unsafe { core::slice::from_raw_parts(span, spans) };
-    // SAFETY: so do their parts.
-    let parts = unsafe { core::slice::from_raw_parts(parts, spans) };
-    // SAFETY: so do the words of the pages.
-    let words = unsafe { core::slice::from_raw_parts(word, (end - first).div_ceil(PAGE_BYTES)) };
-    spans::change(tags, parts, (first >> PAGE_SHIFT) % SPAN_PAGES, words, tag, each);
-}
-
 /// The entry of an address in the table, which is not null.
 #[derive(Clone, Copy)]
-pub(crate) struct Entry(*mut AtomicU64);
+pub(crate) struct Entry(pub(crate) *mut AtomicU64);
 
 /// As `value`, with the entry that it was found by.
 #[inline(always)]
@@ -301,104 +270,6 @@ pub(crate) fn value_and_entry(address: usize) -> Option<(Word, Entry)> {
     let word = unsafe { word_at(biased, address) };
     // As in `value`.
     Some((Word(word.load(Acquire)), Entry(biased)))
-}
-
-/// Whether `change` would find nothing to change in the pages of the bytes `first..=last`, which are the caller's, and
-/// of which `entry` is that of the first; `tag` is a region's. `false` too for pages in more than one GiB.
-#[inline(always)]
-pub(crate) fn are_known(entry: Entry, first: usize, last: usize, tag: u16) -> bool {
-    if first >> LEAF_SHIFT != last >> LEAF_SHIFT {
-        return false;
-    }
-    let leaf = leaf(entry.0, first);
-    let (first_span, last_span) = (span_number(first), span_number(last));
-    // SAFETY: both are numbers of spans of this leaf.
-    let parts = unsafe { parts_at(leaf, first_span) };
-    let (from, to) = ((first >> PAGE_SHIFT) % SPAN_PAGES, (last >> PAGE_SHIFT) % SPAN_PAGES);
-    if first_span == last_span {
-        return spans::part_is_known(parts, from, to, tag);
-    }
-    // SAFETY: as above.
-    let last_parts = unsafe { parts_at(leaf, last_span) };
-    // SAFETY: there is a further span in this leaf.
-    let between = unsafe { tag_at(leaf, first_span + 1) };
-    spans::head_is_known(parts, from, tag)
-        && spans::tail_is_known(last_parts, to, tag)
-        // SAFETY: the tags of the spans between lie side by side, and behind the last ones of a leaf there are parts.
-        && unsafe { eights::are(between, last_span - first_span - 1, tag) }
-}
-
-/// As `are_known`, but looks at words at both ends if nothing is known there, and has it known.
-#[inline(never)]
-pub(crate) fn are_alone(first: usize, last: usize, tag: u16) -> bool {
-    let Some((_, entry)) = value_and_entry(first) else { return false };
-    if first >> LEAF_SHIFT != last >> LEAF_SHIFT {
-        return false;
-    }
-    let leaf = leaf(entry.0, first);
-    let spans = span_number(last) - span_number(first);
-    if spans > 1 {
-        // SAFETY: there is a further span in this leaf.
-        let between = unsafe { tag_at(leaf, span_number(first) + 1) };
-        // SAFETY: the tags of the spans between lie side by side.
-        if !all_are(unsafe { core::slice::from_raw_parts(between, spans - 1) }, tag) {
-            return false;
-        }
-    }
-    ends_are_alone(leaf, first, last, tag)
-}
-
-/// `are_alone` for those pages of `first..=last` that lie in the first or the last span.
-fn ends_are_alone(leaf: *const u8, first: usize, last: usize, tag: u16) -> bool {
-    let (from, to) = ((first >> PAGE_SHIFT) % LEAF_WORDS, (last >> PAGE_SHIFT) % LEAF_WORDS + 1);
-    let is_alone = |span: usize| {
-        let start = span * SPAN_PAGES;
-        let (from, to) = (from.max(start), to.min(start + SPAN_PAGES));
-        let words = leaf.cast::<AtomicU64>().wrapping_add(from);
-        // SAFETY: the words of these pages lie side by side in this leaf, or in what there is in its place.
-        let words = unsafe { core::slice::from_raw_parts(words, to - from) };
-        // SAFETY: it is the number of a span of this leaf.
-        let parts = unsafe { parts_at(leaf, span) };
-        spans::part_is_alone(parts, from - start, words, tag)
-    };
-    // Both: of either it is known from now on.
-    is_alone(span_number(first)) & is_alone(span_number(last))
-}
-
-/// Has every page forget regions that are gone. Reads 16 KiB of tags per GiB that the heap has touched, and the words
-/// of spans that ever had a block.
-pub(crate) fn forget(gone: impl Fn(u16) -> bool) {
-    // Relaxed: a leaf that is made meanwhile has no page of a region that is gone.
-    for index in FIRST_LEAF.load(Relaxed)..=LAST_LEAF.load(Relaxed) {
-        let first = index << LEAF_SHIFT;
-        if let Some(word) = word(first) {
-            // SAFETY: it is the word of this page.
-            let (span, parts) = unsafe { span(word, first) };
-            // SAFETY: it is the first of the leaf of this GiB, which is never unmapped; the others follow.
-            let spans = unsafe { core::slice::from_raw_parts(span, LEAF_SPANS) };
-            // SAFETY: as do the parts.
-            let parts = unsafe { core::slice::from_raw_parts(parts, LEAF_SPANS) };
-            // SAFETY: and the words.
-            let words = unsafe { core::slice::from_raw_parts(word, LEAF_WORDS) };
-            forget_in_leaf(spans, parts, words, &gone);
-        }
-    }
-}
-
-/// PERF: most pages of a GiB have never had a block, and most spans none that has.
-fn forget_in_leaf(spans: &[AtomicU16], parts: &[AtomicU64], words: &[AtomicU64], gone: &impl Fn(u16) -> bool) {
-    let together = spans.chunks(LOOKED_AT_SPANS).zip(parts.chunks(LOOKED_AT_SPANS));
-    let together = together.zip(words.chunks(LOOKED_AT_SPANS * SPAN_PAGES));
-    for ((spans, parts), words) in together.filter(|((spans, _), _)| !all_are(spans, VIRGIN)) {
-        for ((span, parts), words) in spans.iter().zip(parts).zip(words.chunks(SPAN_PAGES)) {
-            // Relaxed: that the regions are gone was found out with whatever orders their last blocks before this.
-            if span.load(Relaxed) != VIRGIN {
-                spans::forget(span, parts, gone);
-                let written = words.iter().filter(|word| word.load(Relaxed) != Word::VIRGIN.0);
-                written.for_each(|word| protocol::forget(word, gone));
-            }
-        }
-    }
 }
 
 pub(crate) fn mapped_bytes() -> usize {

@@ -13,7 +13,7 @@ use heapledger_core::hooks::{Hooks, Indices};
 use heapledger_core::thread::{State, ThreadRecord, mark_installed, with_record};
 
 use crate::counters::{self, Counts};
-use crate::{given, isolated, pages, totals};
+use crate::{given, isolated, runs, totals};
 
 /// What core asks of us.
 static HOOKS: Hooks =
@@ -42,7 +42,7 @@ fn each_tag_in_use(each: &mut dyn FnMut(u16)) -> bool {
 
 fn forget(gone: &Indices) {
     // No index is so high as the one before 0.
-    pages::forget(|tag| gone.has(usize::from(tag).wrapping_sub(1)));
+    runs::forget(|tag| gone.has(usize::from(tag).wrapping_sub(1)));
     for index in gone.iter() {
         totals::forget(index);
         isolated::release(index);

@@ -79,21 +79,8 @@ fn the_first_blocks_of_another_class_keep_a_row_that_serves_it() {
 }
 
 #[test]
-fn one_thread_without_a_slot_and_one_with_come_to_a_page_that_keeps_its_row() {
-    explore(3, || {
-        let page = Page::mixed_for_long(TWO_SLOTS, &[A, B]).shared();
-        let own = |slot, tag| {
-            let page = page.clone();
-            thread::spawn(move || assert_eq!(page.own(THREE_SLOTS, slot, tag), tag))
-        };
-        let others = [own(0, A), own(1, B)];
-        assert_eq!(page.own_registered(THREE_SLOTS, 2, Q), Q);
-        assert_eq!(page.owner(2), Q);
-        for other in others {
-            other.join().expect("its owner is the one it asked for");
-        }
-        page.check(THREE_SLOTS, &[(0, A), (1, B), (2, Q)]);
-    });
+fn three_threads_come_to_a_page_that_keeps_its_row() {
+    explore(3, || race_of_three(Page::mixed_for_long(TWO_SLOTS, &[A, B])));
 }
 
 #[test]
@@ -125,22 +112,25 @@ fn a_reader_believes_no_entry_of_a_row_that_its_page_kept_for_another_class() {
     assert!(CHANGED.was() && BELIEVED.was() && FOREIGN.was());
 }
 
+/// Two threads without slots and one with.
+fn race_of_three(page: Page) {
+    let page = page.shared();
+    let own = |slot, tag| {
+        let page = page.clone();
+        thread::spawn(move || assert_eq!(page.own(THREE_SLOTS, slot, tag), tag))
+    };
+    let others = [own(0, A), own(1, B)];
+    assert_eq!(page.own_registered(THREE_SLOTS, 2, Q), Q);
+    assert_eq!(page.owner(2), Q);
+    for other in others {
+        other.join().expect("its owner is the one it asked for");
+    }
+    page.check(THREE_SLOTS, &[(0, A), (1, B), (2, Q)]);
+}
+
 #[test]
 fn three_threads_mix_a_pure_page() {
-    explore(2, || {
-        let page = Page::new(Word::pure(Q)).shared();
-        let own = |slot, tag| {
-            let page = page.clone();
-            thread::spawn(move || assert_eq!(page.own(THREE_SLOTS, slot, tag), tag))
-        };
-        let others = [own(0, A), own(1, B)];
-        assert_eq!(page.own_registered(THREE_SLOTS, 2, Q), Q);
-        assert_eq!(page.owner(2), Q);
-        for other in others {
-            other.join().expect("its owner is the one it asked for");
-        }
-        page.check(THREE_SLOTS, &[(0, A), (1, B), (2, Q)]);
-    });
+    explore(2, || race_of_three(Page::new(Word::pure(Q))));
 }
 
 #[test]

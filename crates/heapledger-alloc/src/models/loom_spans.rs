@@ -61,7 +61,7 @@ impl Span {
         spans::before_change(&self.tag, &self.parts, bits(pages.start, pages.start + 1), tag);
         protocol::take_page(&self.words[pages.start], &self.rows, tag);
         let words = &self.words[pages.clone()];
-        // As `pages::are_known` and `pages::are_alone` ask: the tag if the span is the block's whole and between two
+        // As `runs::are_known` and `runs::are_alone` ask: the tag if the span is the block's whole and between two
         // others, else the parts, and then the words.
         let known = if pages.len() == SPAN_PAGES {
             self.tag.load(Relaxed) == tag

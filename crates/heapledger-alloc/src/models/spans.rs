@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use crate::classes::{CLASS_BYTES, FIRST_PAGED_CLASS, FIRST_WIDE_CLASS, PAGE_BYTES, Shape};
 use crate::marks::{Owner, enter, enter_small, is_left, isolate_pages, leave_large};
-use crate::pages;
 use crate::spans::SPAN_PAGES;
 use crate::words::Word;
+use crate::{pages, runs};
 
 const SPAN_BYTES: usize = SPAN_PAGES * PAGE_BYTES;
 
@@ -120,7 +120,7 @@ fn real(step: &Step) {
             enter_small(address(page), FIRST_WIDE_CLASS, tag);
         }
         Step::Isolated { first, pages, tag } => isolate_pages(address(first), pages * PAGE_BYTES, tag),
-        Step::Forget { tag } => pages::forget(|gone| gone == tag),
+        Step::Forget { tag } => runs::forget(|gone| gone == tag),
     }
 }
 

@@ -149,8 +149,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the pages of a large block are not recorded",
         file: "heapledger-alloc/src/marks.rs",
-        from: "pages::change(first, last + 1, tag, ",
-        to: "pages::change(last + 1, last + 1, tag, ",
+        from: "runs::change(first, last + 1, tag, ",
+        to: "runs::change(last + 1, last + 1, tag, ",
         caught_by: &[Owners],
     },
     Mutant {
@@ -288,14 +288,14 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a freed large block leaves its pages before the first whole span",
-        file: "heapledger-alloc/src/pages.rs",
+        file: "heapledger-alloc/src/runs.rs",
         from: "spans::head_is_known(parts, from, tag)\n        && ",
         to: "",
         caught_by: &[Properties],
     },
     Mutant {
         name: "a freed large block leaves its pages behind the last whole span",
-        file: "heapledger-alloc/src/pages.rs",
+        file: "heapledger-alloc/src/runs.rs",
         from: "spans::tail_is_known(last_parts, to, tag)",
         to: "true",
         caught_by: &[Properties],

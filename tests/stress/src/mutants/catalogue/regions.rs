@@ -62,14 +62,14 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "pages that had a block are taken for those that never had",
-        file: "heapledger-alloc/src/pages.rs",
+        file: "heapledger-alloc/src/runs.rs",
         from: "if span.load(Relaxed) != VIRGIN {",
         to: "if span.load(Relaxed) == VIRGIN {",
         caught_by: &[Reuse],
     },
     Mutant {
         name: "only spans that never had a block are looked at",
-        file: "heapledger-alloc/src/pages.rs",
+        file: "heapledger-alloc/src/runs.rs",
         from: "filter(|((spans, _), _)| !all_are(spans, VIRGIN))",
         to: "filter(|((spans, _), _)| all_are(spans, VIRGIN))",
         caught_by: &[Reuse],
